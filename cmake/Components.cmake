@@ -1,0 +1,48 @@
+# The shared library `switchyard`, the SimGrid module beside it, and the program.
+configure_file(core/version.hpp.in "${CMAKE_BINARY_DIR}/generated/core/version.hpp" @ONLY)
+
+set(switchyard_components core traces topologies kernels sim profiler report)
+set(switchyard_sources "")
+foreach(component IN LISTS switchyard_components)
+  file(GLOB_RECURSE found CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/${component}/*.cpp")
+  list(APPEND switchyard_sources ${found})
+endforeach()
+# SimGrid costs 20 ms of start-up and keeps process-wide state, so it lives in a module of its own
+# that only the forked child of a `simgrid` run loads.
+set(simgrid_module_sources "${CMAKE_SOURCE_DIR}/sim/network/simgrid/replay_module.cpp")
+list(REMOVE_ITEM switchyard_sources ${simgrid_module_sources})
+
+file(GLOB embedded CONFIGURE_DEPENDS
+     "${CMAKE_SOURCE_DIR}/*/presets/*.json" "${CMAKE_SOURCE_DIR}/*/*/presets/*.json"
+     "${CMAKE_SOURCE_DIR}/*/schema/*.json" "${CMAKE_SOURCE_DIR}/traces/samples/*")
+set(embedded_source "${CMAKE_BINARY_DIR}/generated/embedded_files.cpp")
+switchyard_embed("${embedded_source}" ${embedded})
+
+add_library(switchyard SHARED ${switchyard_sources} "${embedded_source}")
+target_include_directories(switchyard PUBLIC
+  $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}> $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/generated>
+  $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/switchyard>)
+target_link_libraries(switchyard
+  PUBLIC nlohmann_json::nlohmann_json
+  PRIVATE $<BUILD_INTERFACE:switchyard_warnings> Boost::headers Boost::graph Boost::iostreams
+          fmt::fmt SQLite::SQLite3 ZLIB::ZLIB pugixml::pugixml OneDNN::dnnl OpenMP::OpenMP_CXX
+          PkgConfig::XXHASH Threads::Threads valijson ${CMAKE_DL_LIBS})
+set_target_properties(switchyard PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
+
+if(EXISTS "${simgrid_module_sources}")
+  add_library(switchyard_simgrid MODULE ${simgrid_module_sources})
+  target_link_libraries(switchyard_simgrid PRIVATE switchyard switchyard_warnings PkgConfig::SIMGRID)
+  set_target_properties(switchyard_simgrid PROPERTIES INSTALL_RPATH "$ORIGIN")
+endif()
+
+file(GLOB program_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/cli/*.cpp")
+if(program_sources)
+  add_executable(switchyard_program ${program_sources})
+  target_link_libraries(switchyard_program PRIVATE
+    switchyard switchyard_warnings fmt::fmt Boost::program_options)
+  set_target_properties(switchyard_program PROPERTIES
+    OUTPUT_NAME switchyard INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+  if(TARGET switchyard_simgrid)
+    add_dependencies(switchyard_program switchyard_simgrid)
+  endif()
+endif()

@@ -1,0 +1,14 @@
+# Warnings and sanitizers that every target of ours gets.
+add_library(switchyard_warnings INTERFACE)
+target_compile_options(switchyard_warnings INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Wnon-virtual-dtor;-Woverloaded-virtual>)
+# Same logits, same bits: no fused multiply-add that the source does not ask for.
+target_compile_options(switchyard_warnings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
+if(SWITCHYARD_WERROR)
+  target_compile_options(switchyard_warnings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
+endif()
+if(SWITCHYARD_SANITIZE)
+  target_compile_options(switchyard_warnings INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${SWITCHYARD_SANITIZE};-fno-omit-frame-pointer;-fno-sanitize-recover=all>)
+  target_link_options(switchyard_warnings INTERFACE -fsanitize=${SWITCHYARD_SANITIZE})
+endif()

@@ -1,0 +1,20 @@
+// Files compiled into the library (presets, schemas, sample traces), so that the program needs
+// nothing beside itself. The build turns each into an array; see cmake/EmbedFiles.cmake.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace switchyard {
+
+struct EmbeddedFile {
+  std::string_view path;     // from the repository root: "topologies/presets/dgx_h100_8.json"
+  std::string_view content;  // raw bytes
+};
+
+/// Every embedded file, sorted by path.
+std::span<const EmbeddedFile> embedded_files();
+/// The content of one embedded file; throws InternalError if there is none.
+std::string_view embedded_file(std::string_view path);
+
+}  // namespace switchyard

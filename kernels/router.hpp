@@ -1,0 +1,70 @@
+// A router turns one chunk of tokens into expert choices. Semantics shared by every router and
+// every executor (CPU, CUDA, emulator): same logits, same bits; ties go to the lower expert index;
+// -0 equals +0; NaN sorts last; a token with fewer than k valid experts gets kNoExpert, weight 0.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/matrix.hpp"
+#include "core/registry.hpp"
+#include "traces/routing_trace.hpp"
+
+namespace switchyard {
+
+/// Choices of a chunk of tokens.
+struct RoutingDecision {
+  Matrix<std::int32_t> expert_ids;  // [tokens, k], best first; kNoExpert = none
+  Matrix<float> weights;            // [tokens, k]; 0 where there is no expert
+  std::vector<std::uint8_t> alive;  // [tokens] or empty; 0 = token skips this layer
+
+  bool operator==(const RoutingDecision&) const = default;
+};
+
+/// What a router may look at: the tokens of one (step, layer, source rank).
+struct RouterInput {
+  MatrixView<const float> logits;  // [tokens, experts]; empty if the router makes its own
+  MatrixView<const float> hidden;  // [tokens, hidden]; empty unless needs_hidden()
+  MatrixView<const float> gate;    // [experts, hidden] gate weights; empty unless needs_hidden()
+  const RoutingDecision* previous_layer = nullptr;  // same tokens, one MoE layer earlier
+  std::span<const std::uint8_t> modality;           // [tokens] or empty
+  std::span<const std::int64_t> token_ids;          // [tokens] or empty
+  std::int64_t step = 0;
+  std::int64_t layer = 0;  // counted from 0
+  std::int64_t source_rank = 0;
+  std::uint64_t seed = 0;  // for routers that draw random numbers
+};
+
+/// | hook            | when                 | default                                            |
+/// |-----------------|----------------------|----------------------------------------------------|
+/// | top_k()         | before anything else | -                                                  |
+/// | needs_hidden()  | before the input     | false: logits come from the gate projection        |
+/// | check_shape()   | once per model       | experts >= k                                       |
+/// | route()         | per chunk            | -; must be safe to call from several threads       |
+class Router {
+ public:
+  Router() = default;
+  Router(const Router&) = delete;
+  Router& operator=(const Router&) = delete;
+  Router(Router&&) = delete;
+  Router& operator=(Router&&) = delete;
+  virtual ~Router() = default;
+
+  /// Choices per token, the width of the decision.
+  [[nodiscard]] virtual std::size_t top_k() const = 0;
+
+  /// True if route() reads `hidden` and `gate` instead of `logits`.
+  [[nodiscard]] virtual bool needs_hidden() const { return false; }
+
+  /// Throws InvalidInput if the router cannot serve a model of this shape.
+  virtual void check_shape(std::size_t experts, std::size_t hidden) const;
+
+  [[nodiscard]] virtual RoutingDecision route(const RouterInput& input) const = 0;
+};
+
+extern template class Registry<Router>;
+
+}  // namespace switchyard

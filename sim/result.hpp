@@ -1,0 +1,110 @@
+// The outcome of a simulation as plain values; report/ turns it into tables, JSON, SQLite and
+// timelines. Field names follow docs/metrics.md, where each has its formula. SI units throughout.
+// An empty optional means: the trace's fidelity does not allow this metric (see `notes`).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/matrix.hpp"
+#include "traces/metadata.hpp"
+
+namespace switchyard {
+
+/// One exchange (dispatch or combine) of one layer.
+struct ExchangeResult {
+  double time_s = 0;         // from the last rank's arrival to the last byte
+  double lower_bound_s = 0;  // no network could be faster
+  std::string mode;          // how the network computed it ("exact", "windowed", "closed form")
+  double window_epsilon = 0;
+  std::int32_t bottleneck_link = -1;  // LinkId
+  double bottleneck_utilisation = 0;  // its bytes over (rate x time_s)
+  double inter_node_bytes = 0;
+  double intra_node_bytes = 0;
+  std::int64_t transfers = 0;
+  std::vector<double> rank_finish_s;  // [ranks] after the start of the exchange
+};
+
+/// One MoE layer of one step.
+struct LayerResult {
+  std::int64_t step = 0;
+  std::int64_t layer = 0;
+  std::optional<ExchangeResult> dispatch;
+  std::optional<ExchangeResult> combine;
+  double compute_s = 0;           // slowest rank's experts
+  std::optional<double> layer_s;  // dispatch + compute + combine on the slowest path
+  std::optional<double> exposed_communication_s;
+  std::optional<double> lower_bound_s;  // of both exchanges
+  double expert_imbalance = 1;          // max / mean rows per expert
+  double rank_imbalance = 1;            // max / mean rows per rank
+  std::int32_t busiest_expert = -1;
+  std::int32_t busiest_rank = -1;
+  std::int64_t pairs = 0;                 // (token, choice) pairs routed
+  double dropped_fraction = 0;            // of pairs
+  double rerouted_fraction = 0;           // of pairs
+  double padded_fraction = 0;             // empty slots over all slots sent
+  std::optional<double> wait_s;           // sum over ranks of waiting for the slowest
+  std::int32_t straggler_rank = -1;       // last to finish the layer
+  std::vector<std::int64_t> expert_rows;  // [experts]
+  std::vector<std::int64_t> rank_rows;    // [ranks]
+  std::vector<double> rank_start_s;       // [ranks] arrival at the layer, from the step's start
+  std::vector<double> rank_compute_s;     // [ranks]
+};
+
+/// Sums and extremes over all layers of all steps.
+struct TotalResult {
+  std::int64_t steps = 0;
+  std::int64_t layers = 0;
+  std::optional<double> dispatch_s;
+  std::optional<double> combine_s;
+  double compute_s = 0;
+  std::optional<double> layer_s;  // all layers
+  std::optional<double> step_s;   // one step, mean
+  std::optional<double> exposed_communication_s;
+  std::optional<double> lower_bound_s;
+  double expert_imbalance = 1;  // worst layer
+  double rank_imbalance = 1;    // worst layer
+  double dropped_fraction = 0;
+  double rerouted_fraction = 0;
+  double padded_fraction = 0;
+  std::optional<double> inter_node_bytes;
+  std::optional<double> intra_node_bytes;
+  std::optional<double> wait_s;
+  std::int32_t straggler_rank = -1;   // most often last
+  std::int32_t bottleneck_link = -1;  // most time as the busiest link
+  std::size_t worst_layer = 0;        // index into layers, by layer_s (or rank imbalance at L0)
+};
+
+/// Name and load of a link over the whole run.
+struct LinkResult {
+  std::string name;
+  double bandwidth = 0;     // bytes/s, effective
+  double bytes = 0;         // over all exchanges
+  double busy_s = 0;        // bytes / bandwidth
+  double bottleneck_s = 0;  // time of the exchanges whose busiest link it was
+};
+
+struct SimulationResult {
+  std::string scenario_json;  // fully resolved, canonical
+  std::string scenario_hash;  // of it, 16 hex digits; names the run
+  std::uint64_t seed = 0;
+  Fidelity fidelity = Fidelity::Counts;
+  std::string network;       // name
+  std::string network_mode;  // worst mode used: "windowed" if any exchange was
+  double window_epsilon = 0;
+  std::string topology;  // fabric name
+  bool is_calibrated = false;
+  std::size_t ranks = 0;
+  std::size_t nodes = 0;
+  std::size_t experts = 0;
+  std::size_t top_k = 0;
+  std::vector<LayerResult> layers;  // ascending (step, layer)
+  TotalResult total;
+  std::vector<LinkResult> links;   // [links] of the fabric
+  std::vector<std::string> notes;  // what was assumed or refused, for people
+  bool is_partial = false;         // interrupted: only `layers` were finished
+};
+
+}  // namespace switchyard

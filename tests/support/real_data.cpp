@@ -1,0 +1,21 @@
+// Looks beside the source tree, not the working folder: ctest runs from the build tree.
+#include "tests/support/real_data.hpp"
+
+#include <cstdlib>
+
+namespace switchyard::testing {
+
+std::optional<std::filesystem::path> real_data_folder() {
+  const char* chosen = std::getenv("SWITCHYARD_DATA");
+  const std::filesystem::path folder =
+      chosen != nullptr && *chosen != '\0'
+          ? std::filesystem::path(chosen)
+          : std::filesystem::path(SWITCHYARD_SOURCE_DIR) / ".." / "shared" / "data";
+  std::error_code problem;
+  if (!std::filesystem::is_directory(folder / "routing", problem)) {
+    return std::nullopt;
+  }
+  return folder;
+}
+
+}  // namespace switchyard::testing

@@ -1,0 +1,49 @@
+// Topology files: JSON with unit strings, either explicit devices and links or a generator block.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "core/registry.hpp"
+#include "topologies/fabric.hpp"
+
+namespace switchyard {
+
+/// A rule that makes a fabric from a few numbers. One .cpp in topologies/generators/ each.
+class TopologyGenerator {
+ public:
+  TopologyGenerator() = default;
+  TopologyGenerator(const TopologyGenerator&) = delete;
+  TopologyGenerator& operator=(const TopologyGenerator&) = delete;
+  TopologyGenerator(TopologyGenerator&&) = delete;
+  TopologyGenerator& operator=(TopologyGenerator&&) = delete;
+  virtual ~TopologyGenerator() = default;
+
+  /// Devices and links; name and source are filled in by the caller.
+  [[nodiscard]] virtual Fabric::Parts generate() const = 0;
+};
+
+extern template class Registry<TopologyGenerator>;
+
+/// Builds the fabric a document describes (schema: topologies/schema/topology.schema.json).
+Fabric fabric_from_json(const nlohmann::json& document, const Location& where);
+/// `name_or_path`: a preset's name ("hgx_h100_rail_64") or a path to a .json file. A name that is
+/// neither gets the nearest preset as hint.
+Fabric load_topology(const std::string& name_or_path);
+/// The same document with `overrides` (JSON pointer-like "links.0.bandwidth" handled by the caller)
+/// already applied: lets scenarios change a preset.
+nlohmann::json load_topology_document(const std::string& name_or_path);
+/// The explicit document of a fabric: every device and link written out.
+nlohmann::json topology_to_json(const Fabric& fabric);
+
+/// Names of the embedded presets, sorted, and the description each gives of itself.
+struct TopologyPreset {
+  std::string name;
+  std::string description;
+};
+
+std::vector<TopologyPreset> topology_presets();
+
+}  // namespace switchyard

@@ -1,0 +1,36 @@
+// Other programs' descriptions of machines. One .cpp in topologies/formats/ per format; a format
+// may read, write, or both.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "core/registry.hpp"
+#include "topologies/fabric.hpp"
+
+namespace switchyard {
+
+class TopologyFormat {
+ public:
+  TopologyFormat() = default;
+  TopologyFormat(const TopologyFormat&) = delete;
+  TopologyFormat& operator=(const TopologyFormat&) = delete;
+  TopologyFormat(TopologyFormat&&) = delete;
+  TopologyFormat& operator=(TopologyFormat&&) = delete;
+  virtual ~TopologyFormat() = default;
+
+  [[nodiscard]] virtual bool can_read() const { return false; }
+
+  [[nodiscard]] virtual bool can_write() const { return false; }
+
+  /// Whether a file looks like this format, from its name and first bytes.
+  [[nodiscard]] virtual bool recognises(const std::filesystem::path& path) const;
+  /// Throws InvalidInput naming file and place; MissingCapability if this format is write-only.
+  [[nodiscard]] virtual Fabric read(const std::filesystem::path& path) const;
+  /// The fabric as text; MissingCapability if this format is read-only.
+  [[nodiscard]] virtual std::string write(const Fabric& fabric) const;
+};
+
+extern template class Registry<TopologyFormat>;
+
+}  // namespace switchyard

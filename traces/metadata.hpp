@@ -1,0 +1,48 @@
+// What a trace knows about itself, and how much it knows: the fidelity level decides which metrics
+// may be computed from it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace switchyard {
+
+/// How much of the routing a file holds. A metric that needs more refuses; it never guesses.
+enum class Fidelity {
+  Counts = 0,         // L0: selections per (step, layer, expert)
+  CountsPerRank = 1,  // L1: the same per source rank: gives the exact traffic matrix
+  Ids = 2,            // L2: expert ids per token: also de-duplication, capacity by order
+  Weights = 3,        // L3: and gate weights or logits: capacity by weight, other routers
+};
+
+/// "L0".."L3"
+std::string_view fidelity_name(Fidelity level);
+
+/// Throws MissingCapability, saying what the file holds and how to get more, if `have` is less than
+/// `need`. `what` is the metric or feature, as a noun phrase.
+void require_fidelity(Fidelity have, Fidelity need, std::string_view what);
+
+/// Dimensions of the traced model; 0 or empty = the file does not say.
+struct ModelShape {
+  std::int64_t hidden = 0;   // width of a token
+  std::int64_t experts = 0;  // logical experts per layer
+  std::int64_t top_k = 0;    // choices per token
+  std::int64_t layers = 0;   // MoE layers
+  std::string dtype;         // of activations: "bf16", "fp16", "fp32", "fp8"
+
+  bool operator==(const ModelShape&) const = default;
+};
+
+struct TraceMetadata {
+  ModelShape model;
+  std::string router;             // name of the router that decided, if known
+  std::string router_parameters;  // its parameters as JSON text; may be empty
+  std::uint64_t seed = 0;         // of the workload and router, for synthetic traces
+  std::string provenance;         // where the routing comes from, one sentence
+  std::string rank_assignment;    // rule that gave tokens their source rank; empty = recorded
+
+  bool operator==(const TraceMetadata&) const = default;
+};
+
+}  // namespace switchyard

@@ -1,0 +1,108 @@
+// How a warp holds rows of logits in registers. Rows are read as 16-byte vectors where their length
+// and address allow; a row of a small model takes only some lanes, so that a warp works on several
+// tokens at once.
+#pragma once
+
+#include "kernels/device/executor.cuh"
+
+namespace switchyard {
+
+/// A bfloat16 or IEEE half logit in memory; device code works on the bits.
+struct Bfloat16 {
+  std::uint16_t bits;
+};
+
+struct Half {
+  std::uint16_t bits;
+};
+
+/// Registers of a row with room for `kExpertTier` experts (a power of two).
+template <typename Logit, int kExpertTier>
+struct RowLayout {
+  static constexpr int kVector = 16 / static_cast<int>(sizeof(Logit));  ///< logits in one load
+  static constexpr int kLanes = kExpertTier / kVector < kWarpLanes
+                                    ? kExpertTier / kVector
+                                    : kWarpLanes;                   ///< lanes of a token
+  static constexpr int kChunks = kExpertTier / (kVector * kLanes);  ///< vectors held by a lane
+  static constexpr int kPerLane = kVector * kChunks;                ///< logits held by a lane
+  static constexpr int kTokens = kWarpLanes / kLanes;               ///< tokens of a warp
+  static constexpr int kWords = 4 * kChunks;                        ///< 32-bit registers of a lane
+  static_assert((kExpertTier & (kExpertTier - 1)) == 0 && kExpertTier >= kVector, "tier");
+
+  /// The expert whose logit lane `lane` of the token holds as its `item`-th.
+  static SWITCHYARD_DEVICE int expert(int lane, int item) {
+    return (item / kVector * kLanes + lane) * kVector + item % kVector;
+  }
+};
+
+/// All-ones bits are a NaN in each format, hence "not valid": the filler behind the last expert.
+inline constexpr std::uint32_t kNotANumberBits = 0xFFFFFFFFU;
+
+/// Whether rows can be read as 16-byte vectors.
+template <typename Logit>
+SWITCHYARD_DEVICE bool has_vector_rows(const void* logits, int experts) {
+  constexpr unsigned kVector = 16 / sizeof(Logit);
+  return (reinterpret_cast<std::uintptr_t>(logits) & 15U) == 0 &&
+         static_cast<unsigned>(experts) % kVector == 0;
+}
+
+template <typename Layout, typename Logit>
+SWITCHYARD_DEVICE void load_vectors(const Logit* row,
+                                    int experts,
+                                    int lane,
+                                    std::uint32_t (&words)[Layout::kWords]) {
+  SWITCHYARD_UNROLL
+  for (int chunk = 0; chunk < Layout::kChunks; ++chunk) {
+    uint4 loaded{kNotANumberBits, kNotANumberBits, kNotANumberBits, kNotANumberBits};
+    const int first = Layout::expert(lane, chunk * Layout::kVector);
+    if (first < experts) {
+      loaded = *reinterpret_cast<const uint4*>(row + first);
+    }
+    words[4 * chunk] = loaded.x;
+    words[4 * chunk + 1] = loaded.y;
+    words[4 * chunk + 2] = loaded.z;
+    words[4 * chunk + 3] = loaded.w;
+  }
+}
+
+template <typename Layout, typename Logit>
+SWITCHYARD_DEVICE void load_elements(const Logit* row,
+                                     int experts,
+                                     int lane,
+                                     std::uint32_t (&words)[Layout::kWords]) {
+  constexpr int kInWord = 4 / static_cast<int>(sizeof(Logit));
+  SWITCHYARD_UNROLL
+  for (int word = 0; word < Layout::kWords; ++word) {
+    words[word] = kNotANumberBits;
+    SWITCHYARD_UNROLL
+    for (int part = 0; part < kInWord; ++part) {
+      const int expert = Layout::expert(lane, word * kInWord + part);
+      if (expert < experts) {
+        if constexpr (kInWord == 1) {
+          words[word] = bits_of_float(row[expert]);
+        } else {
+          const std::uint32_t bits = row[expert].bits;
+          const std::uint32_t kept = words[word] & (part == 0 ? 0xFFFF0000U : 0x0000FFFFU);
+          words[word] = kept | bits << (16 * part);
+        }
+      }
+    }
+  }
+}
+
+/// Reads a token's row of `experts` logits into `words`; `row` is null for a token that does not
+/// exist. Call with has_vector_rows() worked out once.
+template <typename Layout, typename Logit>
+SWITCHYARD_DEVICE void load_row(const Logit* row,
+                                int experts,
+                                int lane,
+                                bool is_vector_row,
+                                std::uint32_t (&words)[Layout::kWords]) {
+  if (is_vector_row) {
+    load_vectors<Layout>(row, row == nullptr ? 0 : experts, lane, words);
+  } else {
+    load_elements<Layout>(row, row == nullptr ? 0 : experts, lane, words);
+  }
+}
+
+}  // namespace switchyard

@@ -1,0 +1,121 @@
+// Device side of the softmax top-k router. Ladder: (1) K scans of a row with softmax over all
+// experts, about 1400 warp instructions a token for 256 experts; (2) this one: integer keys, one
+// sort inside each lane, one warp maximum a slot, and exponentials of the chosen logits only, about
+// 200. Renormalised softmax over all experts equals softmax over the chosen ones, which needs no
+// full row.
+#pragma once
+
+#include "kernels/device/selection_key.cuh"
+#include "kernels/device/warp_top_k.cuh"
+
+namespace switchyard {
+
+inline constexpr int kTopKWarps = 4;  ///< warps of a block
+
+/// Kernel arguments; device pointers.
+struct TopKArguments {
+  const void* logits;        ///< [tokens, experts] row-major, in the kernel's logit format
+  std::int32_t* expert_ids;  ///< [tokens, slots] out; kAbsentExpert where too few are valid
+  float* gate_weights;       ///< [tokens, slots] out
+  std::int32_t tokens;
+  std::int32_t experts;          ///< <= kExpertTier
+  std::int32_t slots;            ///< the k of top-k, <= kSlotTier
+  std::int32_t tokens_per_warp;  ///< any; a launch plan, no influence on results
+  float scale;                   ///< multiplies every weight
+  bool is_renormalised;  ///< weights are a softmax over the chosen experts, else over all of them
+};
+
+/// Sum over all experts of exp(logit - top), the denominator of the full softmax.
+template <typename Layout, typename Logit, typename Key>
+SWITCHYARD_DEVICE float full_softmax_sum(const std::uint32_t (&words)[Layout::kWords],
+                                         int lane,
+                                         float top) {
+  Key keys[Layout::kPerLane];
+  make_keys<Layout, Logit>(words, lane, keys);
+  float terms[Layout::kPerLane];
+  SWITCHYARD_UNROLL
+  for (int item = 0; item < Layout::kPerLane; ++item) {
+    const bool is_number = is_valid<Logit>(keys[item]);
+    terms[item] = is_number ? exp_below_top(score_of<Logit>(keys[item]), top) : 0.0F;
+  }
+  // Neighbouring experts first: inside a vector, then over lanes, then over chunks.
+  float chunk_sums[Layout::kChunks];
+  SWITCHYARD_UNROLL
+  for (int chunk = 0; chunk < Layout::kChunks; ++chunk) {
+    SWITCHYARD_UNROLL
+    for (int distance = 1; distance < Layout::kVector; distance *= 2) {
+      SWITCHYARD_UNROLL
+      for (int item = 0; item < Layout::kVector; item += 2 * distance) {
+        float* const pair = terms + chunk * Layout::kVector + item;
+        pair[0] = add_rounded(pair[0], pair[distance]);
+      }
+    }
+    chunk_sums[chunk] = lanes_sum<Layout::kLanes>(terms[chunk * Layout::kVector]);
+  }
+  SWITCHYARD_UNROLL
+  for (int distance = 1; distance < Layout::kChunks; distance *= 2) {
+    SWITCHYARD_UNROLL
+    for (int chunk = 0; chunk < Layout::kChunks; chunk += 2 * distance) {
+      chunk_sums[chunk] = add_rounded(chunk_sums[chunk], chunk_sums[chunk + distance]);
+    }
+  }
+  return chunk_sums[0];
+}
+
+/// Routes the tokens [first, first + RowLayout::kTokens) of a warp.
+template <typename Logit, int kExpertTier, int kSlotTier>
+SWITCHYARD_DEVICE void top_k_of_rows(const TopKArguments& arguments,
+                                     bool is_vector_row,
+                                     std::int32_t first) {
+  using Layout = RowLayout<Logit, kExpertTier>;
+  using Key = typename LogitFormat<Logit>::Key;
+  const int warp_lane = static_cast<int>(threadIdx.x) % kWarpLanes;
+  const int lane = warp_lane % Layout::kLanes;
+  const std::int32_t token = first + warp_lane / Layout::kLanes;
+  const bool is_token = token < arguments.tokens;
+  const std::int64_t row_start = static_cast<std::int64_t>(token) * arguments.experts;
+  const Logit* row = is_token ? static_cast<const Logit*>(arguments.logits) + row_start : nullptr;
+
+  std::uint32_t words[Layout::kWords];
+  load_row<Layout>(row, arguments.experts, lane, is_vector_row, words);
+  Key keys[Layout::kPerLane];
+  make_keys<Layout, Logit>(words, lane, keys);
+  const auto selected = select_slots<kSlotTier, Layout::kLanes>(keys, arguments.slots, lane);
+
+  const float top = score_of<Logit>(selected.top);
+  const bool is_chosen = is_valid<Logit>(selected.own);  // false beyond the last slot
+  const float term = is_chosen ? exp_below_top(score_of<Logit>(selected.own), top) : 0.0F;
+  const float sum = arguments.is_renormalised
+                        ? lanes_sum<kSlotTier>(term)
+                        : full_softmax_sum<Layout, Logit, Key>(words, lane, top);
+  if (is_token && lane < arguments.slots) {
+    const std::int64_t out = static_cast<std::int64_t>(token) * arguments.slots + lane;
+    arguments.expert_ids[out] = is_chosen ? expert_of<Logit>(selected.own) : kAbsentExpert;
+    const float weight = multiply_rounded(divide_rounded(term, sum), arguments.scale);
+    arguments.gate_weights[out] = is_chosen ? weight : 0.0F;
+  }
+}
+
+/// Routes every token of block `block` of the plan: kTopKWarps * tokens_per_warp consecutive
+/// tokens.
+template <typename Logit, int kExpertTier, int kSlotTier>
+SWITCHYARD_DEVICE void top_k_of_block(const TopKArguments& arguments, std::int32_t block) {
+  const bool is_vector_row = has_vector_rows<Logit>(arguments.logits, arguments.experts);
+  const auto warp = static_cast<std::int32_t>(threadIdx.x) / kWarpLanes;
+  const std::int32_t first = (block * kTopKWarps + warp) * arguments.tokens_per_warp;
+  const std::int32_t end = first + arguments.tokens_per_warp < arguments.tokens
+                               ? first + arguments.tokens_per_warp
+                               : arguments.tokens;
+  for (std::int32_t token = first; token < end; token += RowLayout<Logit, kExpertTier>::kTokens) {
+    top_k_of_rows<Logit, kExpertTier, kSlotTier>(arguments, is_vector_row, token);
+  }
+}
+
+/// Grid: one block for each kTopKWarps * tokens_per_warp tokens; kTopKWarps warps a block.
+/// tokens_per_warp must be a multiple of RowLayout::kTokens, so that warps do not overlap.
+template <typename Logit, int kExpertTier, int kSlotTier>
+__global__ void __launch_bounds__(kTopKWarps* kWarpLanes) top_k_kernel(TopKArguments arguments) {
+  top_k_of_block<Logit, kExpertTier, kSlotTier>(arguments, static_cast<std::int32_t>(blockIdx.x));
+}
+
+}  // namespace switchyard

@@ -1,0 +1,69 @@
+// Which compiled top-k kernel serves a shape, and with how many blocks. Shared by the CUDA launcher
+// and by the tests that run the same kernels in the emulator and in the PTX machine.
+#pragma once
+
+#include <cstdint>
+
+namespace switchyard {
+
+/// Storage format of a logit.
+enum class LogitType : std::uint8_t { Float32, Bfloat16, Float16 };
+
+// One line for each compiled kernel: X(tag in the name, logit type, room for experts, room for
+// slots). A slot needs a lane, hence no small row with 32 slots.
+// clang-format off
+#define SWITCHYARD_TOP_K_KERNELS_OF(X, tag, Logit)                                   \
+  X(tag, Logit, 64, 2)   X(tag, Logit, 64, 8)                                        \
+  X(tag, Logit, 128, 2)  X(tag, Logit, 128, 8)                                       \
+  X(tag, Logit, 256, 2)  X(tag, Logit, 256, 8)  X(tag, Logit, 256, 32)               \
+  X(tag, Logit, 512, 2)  X(tag, Logit, 512, 8)  X(tag, Logit, 512, 32)               \
+  X(tag, Logit, 1024, 2) X(tag, Logit, 1024, 8) X(tag, Logit, 1024, 32)
+#define SWITCHYARD_TOP_K_KERNELS(X)                \
+  SWITCHYARD_TOP_K_KERNELS_OF(X, f32, float)       \
+  SWITCHYARD_TOP_K_KERNELS_OF(X, bf16, Bfloat16)   \
+  SWITCHYARD_TOP_K_KERNELS_OF(X, f16, Half)
+// clang-format on
+
+inline constexpr std::int32_t kTopKMaxExperts = 1024;
+inline constexpr std::int32_t kTopKMaxSlots = 32;
+
+struct TopKShape {
+  LogitType logit_type = LogitType::Float32;
+  std::int32_t tokens = 0;
+  std::int32_t experts = 0;  ///< 1 .. kTopKMaxExperts
+  std::int32_t slots = 0;    ///< 1 .. min(experts, kTopKMaxSlots)
+};
+
+struct TopKPlan {
+  std::int32_t expert_tier = 0;
+  std::int32_t slot_tier = 0;
+  std::int32_t tokens_per_warp = 0;
+  std::int32_t blocks = 0;
+};
+
+/// Plans for a shape within the limits above. `multiprocessors` only spreads work, results do not
+/// depend on it.
+constexpr TopKPlan plan_top_k(const TopKShape& shape, std::int32_t multiprocessors) {
+  constexpr std::int32_t kWarpsOfBlock = 4;
+  constexpr std::int32_t kMostTokensOfWarp = 8;
+  TopKPlan plan{.expert_tier = 64, .slot_tier = shape.slots <= 2 ? 2 : 8};
+  if (shape.slots > 8) {
+    plan = {.expert_tier = 256, .slot_tier = 32};
+  }
+  while (plan.expert_tier < shape.experts) {
+    plan.expert_tier *= 2;
+  }
+  const std::int32_t vector = shape.logit_type == LogitType::Float32 ? 4 : 8;
+  const std::int32_t lanes = plan.expert_tier / vector < 32 ? plan.expert_tier / vector : 32;
+  // Few tokens: one step for each warp, spread over the device. Many: longer runs.
+  plan.tokens_per_warp = 32 / lanes;
+  while (plan.tokens_per_warp < kMostTokensOfWarp &&
+         shape.tokens / (plan.tokens_per_warp * kWarpsOfBlock) > 8 * multiprocessors) {
+    plan.tokens_per_warp *= 2;
+  }
+  const std::int32_t tokens_of_block = plan.tokens_per_warp * kWarpsOfBlock;
+  plan.blocks = shape.tokens / tokens_of_block + (shape.tokens % tokens_of_block == 0 ? 0 : 1);
+  return plan;
+}
+
+}  // namespace switchyard

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,14 +14,16 @@
 
 namespace switchyard {
 
-/// One point of the incast curve: with `flows` or more transfers on a link at once, it carries
-/// `efficiency` of its rate. Points ascend in flows and do not rise in efficiency.
+/// One point of the incast curve: with `flows` or more transfers draining over a link at once, it
+/// carries `efficiency` of its rate; below the first point it carries all of it. A step function:
+/// points ascend in flows and do not rise in efficiency, which stays above zero.
 struct IncastPoint {
   std::int32_t flows = 1;
   double efficiency = 1;
 };
 
-/// A change to one link of the fabric, by name.
+/// A change to one link of the fabric, by name. Several changes to one link add up: factors
+/// multiply, loads are summed. A link left with no rate has failed.
 struct LinkChange {
   std::string link;
   double bandwidth_factor = 1;       // 0.5 = degraded to half; 0 = failed
@@ -28,18 +31,33 @@ struct LinkChange {
 };
 
 /// The realism terms and limits of a run. Defaults are "ideal network".
+///
+/// The life of a transfer, in every network:
+/// - *ready*: its source has entered (launch_overhead + start_offsets[source]) and all its
+///   dependencies have finished. It does not wait for its destination to enter: buffers are posted.
+/// - *issued* (start_s): a source issues its ready transfers one at a time, lowest index first; a
+///   transfer that is not ready yet does not hold up later ones. It issues when fewer than
+///   `outstanding` of its transfers are issued and unfinished, and no sooner than
+///   message_overhead x messages(previous) after its previous issue. Finishes that fall on the same
+///   instant all count before the next issue.
+/// - *draining*: from its issue on it has a max-min fair share of every link of its route, until
+///   all its bytes (and its gap bytes) are through.
+/// - *finished* (finish_s): the route's latency after it has drained. Latency holds no link.
 struct NetworkOptions {
-  /// Once per collective, before the first transfer.
+  /// Once per collective: added to the entry of every rank.
   Seconds launch_overhead{0};
-  /// LogGP's o: a source rank issues its next message no sooner than this after the last.
+  /// LogGP's o: a source rank issues its next transfer no sooner than this, times the messages of
+  /// the last transfer, after the last. The first one is issued at once.
   Seconds message_overhead{0};
-  /// LogGP's g: extra occupation of the path per message, as if the message were longer by
-  /// gap x rate of the path's slowest link.
+  /// LogGP's g: each message occupies its route as if it were longer by gap x the rate of the
+  /// route, which is the least of rate / share over its hops (after link changes; caps and incast
+  /// left out). These bytes load links but are not reported in link_bytes.
   Seconds message_gap{0};
-  /// No transfer is faster than this; 0 = no cap.
+  /// No transfer drains faster than this over all its paths together; 0 = no cap.
   BytesPerSecond flow_rate_cap{};
   /// Overrides Schedule::outstanding when > 0.
   std::int32_t outstanding = 0;
+  /// Counts every transfer that drains over the link, whatever its share of it.
   std::vector<IncastPoint> incast;
   std::vector<LinkChange> link_changes;
   /// [ranks] when each rank enters the collective; empty = all at 0.
@@ -64,7 +82,9 @@ struct Timeline {
   std::vector<double> start_s;        // [transfers]; empty for closed forms
   std::vector<double> finish_s;       // [transfers]; empty for closed forms
   std::vector<double> link_bytes;     // [links] bytes that crossed each
-  std::vector<double> rank_finish_s;  // [ranks] last byte sent or received by each
+  /// [ranks] when the last transfer that each sends or receives has finished; a rank that takes
+  /// part in none: when it entered.
+  std::vector<double> rank_finish_s;
 };
 
 class Network {
@@ -85,17 +105,38 @@ class Network {
 
 extern template class Registry<Network>;
 
-/// The lower bound that every network reports: the busiest link's bytes over its rate, and the
-/// slowest single transfer; with the bytes per link it comes from.
+/// Throws InvalidInput for what no network can run: more ranks than GPUs, start offsets of another
+/// length than the ranks, negative or non-finite terms, an incast curve that rises, an unknown link
+/// in a change. Every network calls it first.
+void check_network_inputs(const Fabric& fabric,
+                          const Schedule& schedule,
+                          const NetworkOptions& options);
+
+/// Effective rate of each link in bytes/s after efficiency, link changes and background load; 0 for
+/// a failed link.
+std::vector<double> link_rates(const Fabric& fabric, const NetworkOptions& options);
+
+/// [ranks] when each rank enters: launch overhead and its start offset, in seconds.
+std::vector<double> rank_entries(std::size_t ranks, const NetworkOptions& options);
+
+/// Bytes per link, and the lower bound that every network reports: the later of
+/// - the busiest link: earliest entry + its bytes and gap bytes over its rate + least latency;
+/// - the slowest transfer alone: its entry + its drain time at the full rate of its route, or at
+/// the
+///   cap + its latency;
+/// - the slowest issuer: its entry + the overhead of all its transfers but the longest.
 struct LinkLoads {
-  std::vector<double> bytes;  // [links]
+  std::vector<double> bytes;  // [links] payload that crosses each
   double lower_bound_s = 0;
-  std::int32_t bottleneck_link = -1;
+  std::int32_t bottleneck_link = -1;  // most time at its full rate; ties go to the lower id
 };
 
+/// Throws InvalidInput when a transfer's route crosses a failed link.
 LinkLoads link_loads(const Fabric& fabric, const Schedule& schedule, const NetworkOptions& options);
 
-/// Effective rate of each link in bytes/s after efficiency, link changes and background load.
-std::vector<double> link_rates(const Fabric& fabric, const NetworkOptions& options);
+/// [ranks] from [transfers] finish times, as Timeline::rank_finish_s.
+std::vector<double> rank_finishes(const Schedule& schedule,
+                                  const NetworkOptions& options,
+                                  std::span<const double> finish_s);
 
 }  // namespace switchyard

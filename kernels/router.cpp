@@ -9,7 +9,8 @@ void Router::check_shape(std::size_t experts, std::size_t /*hidden*/) const {
     throw InvalidInput("a router that keeps " + std::to_string(top_k()) +
                            " experts per token needs at least as many experts, not " +
                            std::to_string(experts),
-                       {}, "lower k or raise the number of experts");
+                       {},
+                       "lower k or raise the number of experts");
   }
 }
 

@@ -17,21 +17,24 @@ namespace switchyard {
 
 /// Choices of a chunk of tokens.
 struct RoutingDecision {
-  Matrix<std::int32_t> expert_ids;  // [tokens, k], best first; kNoExpert = none
-  Matrix<float> weights;            // [tokens, k]; 0 where there is no expert
-  std::vector<std::uint8_t> alive;  // [tokens] or empty; 0 = token skips this layer
+  Matrix<std::int32_t> expert_ids;       // [tokens, k], best first; kNoExpert = none
+  Matrix<float> weights;                 // [tokens, k]; 0 where there is no expert
+  std::vector<std::uint8_t> alive = {};  // [tokens] or empty; 0 = token skips this layer
+  /// Numbers the router hands to itself at the next layer, [tokens, any]; empty for most.
+  Matrix<float> carried = {};
 
   bool operator==(const RoutingDecision&) const = default;
 };
 
 /// What a router may look at: the tokens of one (step, layer, source rank).
 struct RouterInput {
-  MatrixView<const float> logits;  // [tokens, experts]; empty if the router makes its own
-  MatrixView<const float> hidden;  // [tokens, hidden]; empty unless needs_hidden()
-  MatrixView<const float> gate;    // [experts, hidden] gate weights; empty unless needs_hidden()
+  MatrixView<const float> logits = {};  // [tokens, experts]; empty if the router makes its own
+  MatrixView<const float> hidden = {};  // [tokens, hidden]; empty unless needs_hidden()
+  MatrixView<const float> gate = {};  // [experts, hidden] gate weights; empty unless needs_hidden()
   const RoutingDecision* previous_layer = nullptr;  // same tokens, one MoE layer earlier
-  std::span<const std::uint8_t> modality;           // [tokens] or empty
-  std::span<const std::int64_t> token_ids;          // [tokens] or empty
+  std::span<const std::uint8_t> modality = {};      // [tokens] or empty
+  std::span<const std::int64_t> token_ids = {};     // [tokens] or empty
+  std::span<const std::int64_t> sequence_ids = {};  // [tokens] or empty
   std::int64_t step = 0;
   std::int64_t layer = 0;  // counted from 0
   std::int64_t source_rank = 0;

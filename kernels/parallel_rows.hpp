@@ -1,0 +1,26 @@
+// Runs a body over the tokens of a chunk on all cores. Tokens are independent, so results do not
+// depend on the number of threads.
+#pragma once
+
+#include <cstddef>
+
+namespace switchyard {
+
+/// Fewer tokens than this are not worth waking other threads for.
+inline constexpr std::size_t kParallelFromTokens = 256;
+
+/// Makes one `make_scratch()` per thread and calls `body(token, scratch)` for each token. Neither
+/// may throw: an exception cannot leave a parallel region.
+template <class MakeScratch, class Body>
+void for_each_token(std::size_t tokens, const MakeScratch& make_scratch, const Body& body) {
+#pragma omp parallel if (tokens >= kParallelFromTokens)
+  {
+    auto scratch = make_scratch();
+#pragma omp for schedule(static)
+    for (std::size_t token = 0; token < tokens; ++token) {
+      body(token, scratch);
+    }
+  }
+}
+
+}  // namespace switchyard

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,6 +37,7 @@ struct Link {
   BytesPerSecond bandwidth;  // data-sheet rate of this direction
   Seconds latency{0};
   double efficiency = 1;  // share of `bandwidth` that payload can reach; from calibration
+  std::int32_t cost = 1;  // hops it counts as when routes are chosen: PCIe beside NVLink costs more
 
   /// What the simulators use.
   [[nodiscard]] BytesPerSecond effective_bandwidth() const { return bandwidth * efficiency; }
@@ -45,9 +47,13 @@ struct Link {
 
 /// How equal-cost shortest paths are used.
 enum class PathPolicy {
-  Hashed,  // each (source, destination) pair takes one of them, picked by a seeded hash
-  Spread,  // each pair is spread evenly over all of them
+  Hashed,  // at every fork, each (source, destination) pair goes one way, picked by a seeded hash
+  Spread,  // at every fork, each pair's bytes split evenly over the ways on
+  Pinned,  // at every fork, all traffic to one destination goes one way, picked by a seeded hash:
+           // static forwarding tables, as InfiniBand has without adaptive routing
 };
+
+std::string_view path_policy_name(PathPolicy policy);
 
 /// One hop of a route: `share` of the transfer's bytes cross `link` (1 unless Spread splits it).
 struct Hop {
@@ -58,7 +64,7 @@ struct Hop {
 /// Routes between all pairs of ranks, in one table.
 class RouteTable {
  public:
-  /// `offsets` [ranks * ranks + 1] into `hops`; `latency` [ranks * ranks].
+  /// `offsets` [ranks * ranks + 1] into `hops`; `latency_s` [ranks * ranks].
   RouteTable(std::size_t ranks,
              std::vector<std::uint32_t> offsets,
              std::vector<Hop> hops,
@@ -100,8 +106,9 @@ class Fabric {
     std::uint64_t path_seed = 0;
   };
 
-  /// Checks names, ends and rates, and that every GPU reaches every other without passing through
-  /// a third GPU. Throws InvalidInput against `where`. Ranks are the GPUs in order of appearance.
+  /// Checks names, ends and rates, that nodes are numbered from 0 without gaps, and that every GPU
+  /// reaches every other without passing through a third GPU. Throws InvalidInput against `where`.
+  /// Ranks are the GPUs in order of appearance.
   explicit Fabric(Parts parts, const Location& where = {});
   Fabric(const Fabric&);
   Fabric& operator=(const Fabric&);
@@ -115,6 +122,10 @@ class Fabric {
   [[nodiscard]] std::span<const Device> devices() const;
   [[nodiscard]] std::span<const Link> links() const;
   [[nodiscard]] PathPolicy path_policy() const;
+  [[nodiscard]] std::uint64_t path_seed() const;
+  /// By name; nothing if there is none.
+  [[nodiscard]] std::optional<DeviceId> find_device(std::string_view device_name) const;
+  [[nodiscard]] std::optional<LinkId> find_link(std::string_view link_name) const;
 
   /// GPUs of the fabric = ranks.
   [[nodiscard]] std::size_t rank_count() const;
@@ -124,9 +135,9 @@ class Fabric {
   /// Ranks of one node, ascending.
   [[nodiscard]] std::span<const RankId> ranks_of(NodeId node) const;
 
-  /// The links with a latency of zero and a rate that everybody shares: shortest paths (fewest
-  /// hops, GPUs other than the ends never in between) for the first `ranks` ranks. Computed with
-  /// Boost.Graph once per rank count and cached; thread-safe.
+  /// Shortest paths (fewest hops, weighted by Link::cost) for the first `ranks` ranks. Only
+  /// switches and NICs pass traffic on, and a NIC only between its node and the outside. Computed
+  /// once per rank count and cached; thread-safe. Throws InvalidInput for more ranks than GPUs.
   [[nodiscard]] const RouteTable& routes(std::size_t ranks) const;
 
  private:

@@ -1,0 +1,63 @@
+#include "cli/catalogue.hpp"
+
+#include <algorithm>
+
+#include "core/embedded.hpp"
+#include "core/registry.hpp"
+#include "kernels/router.hpp"
+#include "sim/all_to_all.hpp"
+
+namespace switchyard {
+namespace {
+
+template <class Interface>
+CatalogueKind kind_of(const std::string& plural,
+                      const std::string& noun,
+                      const std::string& sentence) {
+  const auto entries = [noun] {
+    const auto& registry = Registry<Interface>::instance();
+    std::vector<CatalogueEntry> found;
+    for (const std::string& name : registry.names()) {
+      found.push_back({name, registry.at(name, noun).summary});
+    }
+    return found;
+  };
+  const auto parameters = [noun](const std::string& name) {
+    return Registry<Interface>::instance().describe(name, noun);
+  };
+  return {plural, noun, sentence, entries, parameters};
+}
+
+}  // namespace
+
+const std::vector<CatalogueKind>& catalogue() {
+  static const std::vector<CatalogueKind> kKinds{
+      kind_of<Router>("routers", "router", "rules that choose the experts of a token"),
+      kind_of<AllToAll>("all_to_all",
+                        "all-to-all algorithm",
+                        "algorithms that order the transfers of an exchange"),
+  };
+  return kKinds;
+}
+
+const CatalogueKind& catalogue_kind(const std::string& plural) {
+  std::vector<std::string> known;
+  for (const CatalogueKind& kind : catalogue()) {
+    if (kind.plural == plural || kind.noun == plural) {
+      return kind;
+    }
+    known.push_back(kind.plural);
+  }
+  throw InvalidInput(
+      "nothing to list is called \"" + plural + "\"", {}, suggestion_hint(plural, known));
+}
+
+std::vector<std::string> catalogue_names(const std::string& plural) {
+  std::vector<std::string> names;
+  for (const CatalogueEntry& entry : catalogue_kind(plural).entries()) {
+    names.push_back(entry.name);
+  }
+  return names;
+}
+
+}  // namespace switchyard

@@ -27,6 +27,12 @@ target_link_libraries(switchyard
   PRIVATE $<BUILD_INTERFACE:switchyard_warnings> Boost::headers Boost::graph Boost::iostreams
           fmt::fmt SQLite::SQLite3 ZLIB::ZLIB pugixml::pugixml OneDNN::dnnl OpenMP::OpenMP_CXX
           PkgConfig::XXHASH Threads::Threads valijson ${CMAKE_DL_LIBS})
+if(SWITCHYARD_HAS_CUDA)
+  file(GLOB_RECURSE cuda_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/kernels/*.cu")
+  target_sources(switchyard PRIVATE ${cuda_sources})
+  target_compile_definitions(switchyard PRIVATE SWITCHYARD_HAS_CUDA=1)
+  target_link_libraries(switchyard PRIVATE CUDA::cudart_static)
+endif()
 set_target_properties(switchyard PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
 
 if(EXISTS "${simgrid_module_sources}")

@@ -13,7 +13,7 @@
 #elif defined(SWITCHYARD_SIMT_EMULATOR)
 #define SWITCHYARD_UNROLL
 #else
-#error "device code needs nvcc, or tests/emulation/cuda_vocabulary.hpp included before it"
+#error "device code needs nvcc, or tests/emulation/simt/cuda_vocabulary.hpp included before it"
 #endif
 
 #define SWITCHYARD_DEVICE __device__ __forceinline__

@@ -20,14 +20,13 @@ struct Half {
 template <typename Logit, int kExpertTier>
 struct RowLayout {
   static constexpr int kVector = 16 / static_cast<int>(sizeof(Logit));  ///< logits in one load
-  static constexpr int kLanes = kExpertTier / kVector < kWarpLanes
-                                    ? kExpertTier / kVector
-                                    : kWarpLanes;                   ///< lanes of a token
+  /// Lanes of a token. Eight logits a lane keep several tokens of a small model in one warp.
+  static constexpr int kLanes = kExpertTier / 8 < kWarpLanes ? kExpertTier / 8 : kWarpLanes;
   static constexpr int kChunks = kExpertTier / (kVector * kLanes);  ///< vectors held by a lane
   static constexpr int kPerLane = kVector * kChunks;                ///< logits held by a lane
   static constexpr int kTokens = kWarpLanes / kLanes;               ///< tokens of a warp
   static constexpr int kWords = 4 * kChunks;                        ///< 32-bit registers of a lane
-  static_assert((kExpertTier & (kExpertTier - 1)) == 0 && kExpertTier >= kVector, "tier");
+  static_assert((kExpertTier & (kExpertTier - 1)) == 0 && kExpertTier >= 8, "tier");
 
   /// The expert whose logit lane `lane` of the token holds as its `item`-th.
   static SWITCHYARD_DEVICE int expert(int lane, int item) {
@@ -37,14 +36,6 @@ struct RowLayout {
 
 /// All-ones bits are a NaN in each format, hence "not valid": the filler behind the last expert.
 inline constexpr std::uint32_t kNotANumberBits = 0xFFFFFFFFU;
-
-/// Whether rows can be read as 16-byte vectors.
-template <typename Logit>
-SWITCHYARD_DEVICE bool has_vector_rows(const void* logits, int experts) {
-  constexpr unsigned kVector = 16 / sizeof(Logit);
-  return (reinterpret_cast<std::uintptr_t>(logits) & 15U) == 0 &&
-         static_cast<unsigned>(experts) % kVector == 0;
-}
 
 template <typename Layout, typename Logit>
 SWITCHYARD_DEVICE void load_vectors(const Logit* row,
@@ -90,8 +81,8 @@ SWITCHYARD_DEVICE void load_elements(const Logit* row,
   }
 }
 
-/// Reads a token's row of `experts` logits into `words`; `row` is null for a token that does not
-/// exist. Call with has_vector_rows() worked out once.
+/// Reads a token's row into `words`. `experts` is 0 for a token that does not exist;
+/// `is_vector_row` says that its address and length are multiples of 16 bytes.
 template <typename Layout, typename Logit>
 SWITCHYARD_DEVICE void load_row(const Logit* row,
                                 int experts,
@@ -99,9 +90,9 @@ SWITCHYARD_DEVICE void load_row(const Logit* row,
                                 bool is_vector_row,
                                 std::uint32_t (&words)[Layout::kWords]) {
   if (is_vector_row) {
-    load_vectors<Layout>(row, row == nullptr ? 0 : experts, lane, words);
+    load_vectors<Layout>(row, experts, lane, words);
   } else {
-    load_elements<Layout>(row, row == nullptr ? 0 : experts, lane, words);
+    load_elements<Layout>(row, experts, lane, words);
   }
 }
 

@@ -56,6 +56,14 @@ SWITCHYARD_HOST_DEVICE float add_rounded(float a, float b) {
 #endif
 }
 
+SWITCHYARD_HOST_DEVICE float subtract_rounded(float a, float b) {
+#if defined(__CUDA_ARCH__)
+  return __fsub_rn(a, b);
+#else
+  return a - b;
+#endif
+}
+
 SWITCHYARD_HOST_DEVICE float multiply_rounded(float a, float b) {
 #if defined(__CUDA_ARCH__)
   return __fmul_rn(a, b);
@@ -110,7 +118,7 @@ SWITCHYARD_HOST_DEVICE float sigmoid_reproducible(float x) {
 
 /// exp(x - top) for a valid logit x <= top, the largest of its row; equal infinities differ by 0.
 SWITCHYARD_HOST_DEVICE float exp_below_top(float x, float top) {
-  return exp_reproducible(x == top ? 0.0F : add_rounded(x, -top));
+  return exp_reproducible(x == top ? 0.0F : subtract_rounded(x, top));
 }
 
 // ---- order keys: unsigned integers that compare like the rules above; 0 means "not valid"

@@ -7,23 +7,9 @@
 
 #include "kernels/device/selection_key.cuh"
 #include "kernels/device/warp_top_k.cuh"
+#include "kernels/routers/top_k_launch.hpp"
 
 namespace switchyard {
-
-inline constexpr int kTopKWarps = 4;  ///< warps of a block
-
-/// Kernel arguments; device pointers.
-struct TopKArguments {
-  const void* logits;        ///< [tokens, experts] row-major, in the kernel's logit format
-  std::int32_t* expert_ids;  ///< [tokens, slots] out; kAbsentExpert where too few are valid
-  float* gate_weights;       ///< [tokens, slots] out
-  std::int32_t tokens;
-  std::int32_t experts;          ///< <= kExpertTier
-  std::int32_t slots;            ///< the k of top-k, <= kSlotTier
-  std::int32_t tokens_per_warp;  ///< any; a launch plan, no influence on results
-  float scale;                   ///< multiplies every weight
-  bool is_renormalised;  ///< weights are a softmax over the chosen experts, else over all of them
-};
 
 /// Sum over all experts of exp(logit - top), the denominator of the full softmax.
 template <typename Layout, typename Logit, typename Key>
@@ -64,20 +50,18 @@ SWITCHYARD_DEVICE float full_softmax_sum(const std::uint32_t (&words)[Layout::kW
 
 /// Routes the tokens [first, first + RowLayout::kTokens) of a warp.
 template <typename Logit, int kExpertTier, int kSlotTier>
-SWITCHYARD_DEVICE void top_k_of_rows(const TopKArguments& arguments,
-                                     bool is_vector_row,
-                                     std::int32_t first) {
+SWITCHYARD_DEVICE void top_k_of_rows(const TopKArguments& arguments, std::int32_t first) {
   using Layout = RowLayout<Logit, kExpertTier>;
   using Key = typename LogitFormat<Logit>::Key;
   const int warp_lane = static_cast<int>(threadIdx.x) % kWarpLanes;
   const int lane = warp_lane % Layout::kLanes;
   const std::int32_t token = first + warp_lane / Layout::kLanes;
-  const bool is_token = token < arguments.tokens;
-  const std::int64_t row_start = static_cast<std::int64_t>(token) * arguments.experts;
-  const Logit* row = is_token ? static_cast<const Logit*>(arguments.logits) + row_start : nullptr;
+  const bool is_token = Layout::kTokens == 1 || token < arguments.tokens;
+  const Logit* row = static_cast<const Logit*>(arguments.logits) +
+                     static_cast<std::int64_t>(token) * arguments.experts;
 
   std::uint32_t words[Layout::kWords];
-  load_row<Layout>(row, arguments.experts, lane, is_vector_row, words);
+  load_row<Layout>(row, is_token ? arguments.experts : 0, lane, arguments.has_vector_rows, words);
   Key keys[Layout::kPerLane];
   make_keys<Layout, Logit>(words, lane, keys);
   const auto selected = select_slots<kSlotTier, Layout::kLanes>(keys, arguments.slots, lane);
@@ -100,22 +84,14 @@ SWITCHYARD_DEVICE void top_k_of_rows(const TopKArguments& arguments,
 /// tokens.
 template <typename Logit, int kExpertTier, int kSlotTier>
 SWITCHYARD_DEVICE void top_k_of_block(const TopKArguments& arguments, std::int32_t block) {
-  const bool is_vector_row = has_vector_rows<Logit>(arguments.logits, arguments.experts);
   const auto warp = static_cast<std::int32_t>(threadIdx.x) / kWarpLanes;
   const std::int32_t first = (block * kTopKWarps + warp) * arguments.tokens_per_warp;
   const std::int32_t end = first + arguments.tokens_per_warp < arguments.tokens
                                ? first + arguments.tokens_per_warp
                                : arguments.tokens;
   for (std::int32_t token = first; token < end; token += RowLayout<Logit, kExpertTier>::kTokens) {
-    top_k_of_rows<Logit, kExpertTier, kSlotTier>(arguments, is_vector_row, token);
+    top_k_of_rows<Logit, kExpertTier, kSlotTier>(arguments, token);
   }
-}
-
-/// Grid: one block for each kTopKWarps * tokens_per_warp tokens; kTopKWarps warps a block.
-/// tokens_per_warp must be a multiple of RowLayout::kTokens, so that warps do not overlap.
-template <typename Logit, int kExpertTier, int kSlotTier>
-__global__ void __launch_bounds__(kTopKWarps* kWarpLanes) top_k_kernel(TopKArguments arguments) {
-  top_k_of_block<Logit, kExpertTier, kSlotTier>(arguments, static_cast<std::int32_t>(blockIdx.x));
 }
 
 }  // namespace switchyard

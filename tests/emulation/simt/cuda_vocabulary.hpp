@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "tests/emulation/simt_engine.hpp"
+#include "tests/emulation/simt/simt_engine.hpp"
 
 // NOLINTBEGIN(bugprone-reserved-identifier): CUDA's own names
 #define SWITCHYARD_SIMT_EMULATOR 1

@@ -1,11 +1,11 @@
 // Picks the same instantiation as the CUDA launcher and runs it on fibers.
-#include "tests/emulation/emulated_top_k.hpp"
+#include "tests/emulation/routers/emulated_top_k.hpp"
 
 #include <fmt/core.h>
 
 // The vocabulary must come before device code.
 // clang-format off
-#include "tests/emulation/cuda_vocabulary.hpp"
+#include "tests/emulation/simt/cuda_vocabulary.hpp"
 #include "kernels/routers/top_k.cuh"
 
 // clang-format on
@@ -13,7 +13,7 @@
 namespace switchyard {
 namespace {
 
-using TopKKernel = void (*)(TopKArguments);
+using TopKKernel = void (*)(const TopKArguments&, std::int32_t);
 
 template <typename Logit>
 constexpr LogitType kTypeOf = LogitType::Float32;
@@ -25,7 +25,7 @@ constexpr LogitType kTypeOf<Half> = LogitType::Float16;
 TopKKernel find_kernel(LogitType type, const TopKPlan& plan) {
 #define SWITCHYARD_CASE(tag, Logit, experts, slots)                                           \
   if (type == kTypeOf<Logit> && plan.expert_tier == (experts) && plan.slot_tier == (slots)) { \
-    return &top_k_kernel<Logit, experts, slots>;                                              \
+    return &top_k_of_block<Logit, experts, slots>;                                            \
   }
   SWITCHYARD_TOP_K_KERNELS(SWITCHYARD_CASE)
 #undef SWITCHYARD_CASE
@@ -53,12 +53,13 @@ TopKResult emulated_top_k(const TopKCase& test,
                                 .slots = test.shape.slots,
                                 .tokens_per_warp = plan.tokens_per_warp,
                                 .scale = test.scale,
+                                .has_vector_rows = has_vector_rows(logits.address(), test.shape),
                                 .is_renormalised = test.is_renormalised};
   const TopKKernel kernel = find_kernel(test.shape.logit_type, plan);
   simt_launch({.grid = {static_cast<unsigned>(plan.blocks)},
                .block = {kTopKWarps * kWarpLanes},
                .schedule_seed = options.schedule_seed},
-              [&] { kernel(arguments); });
+              [&] { kernel(arguments, static_cast<std::int32_t>(blockIdx.x)); });
   return result;
 }
 

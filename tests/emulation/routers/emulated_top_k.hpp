@@ -1,7 +1,7 @@
 // The top-k kernels of kernels/routers/top_k.cuh, run by the SIMT emulator.
 #pragma once
 
-#include "tests/emulation/top_k_cases.hpp"
+#include "tests/emulation/routers/top_k_cases.hpp"
 
 namespace switchyard {
 

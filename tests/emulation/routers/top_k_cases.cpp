@@ -1,5 +1,5 @@
 // The judge shares no arithmetic with the kernels: float64, std::exp and a stable sort.
-#include "tests/emulation/top_k_cases.hpp"
+#include "tests/emulation/routers/top_k_cases.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -189,7 +189,8 @@ LogitBuffer make_logits(const TopKCase& test) {
   logits.words.resize((is_word ? tokens * experts : (tokens * experts + 1) / 2) + 4);
   auto* bytes = reinterpret_cast<unsigned char*>(logits.words.data());
   for (std::size_t token = 0; token < tokens; ++token) {
-    const auto kind = static_cast<RowKind>(token % static_cast<std::size_t>(RowKind::Count));
+    const std::size_t kinds = test.has_hard_rows ? static_cast<std::size_t>(RowKind::Count) : 1;
+    const auto kind = static_cast<RowKind>(token % kinds);
     RowMaker row(kind, test.seed * 1000003 + token);
     for (std::size_t expert = 0; expert < experts; ++expert) {
       const std::uint32_t bits = bits_in_format(test.shape.logit_type, row.next());

@@ -1,5 +1,6 @@
-// Which compiled top-k kernel serves a shape, and with how many blocks. Shared by the CUDA launcher
-// and by the tests that run the same kernels in the emulator and in the PTX machine.
+// What the top-k kernels take, which of them serves a shape, and with how many blocks. Shared by
+// the CUDA launcher and by the tests that run the same kernels in the emulator and in the PTX
+// machine, so it is C++17 and free of CUDA.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +23,25 @@ enum class LogitType : std::uint8_t { Float32, Bfloat16, Float16 };
   SWITCHYARD_TOP_K_KERNELS_OF(X, f32, float)       \
   SWITCHYARD_TOP_K_KERNELS_OF(X, bf16, Bfloat16)   \
   SWITCHYARD_TOP_K_KERNELS_OF(X, f16, Half)
+
 // clang-format on
 
+/// Kernel arguments; device pointers.
+struct TopKArguments {
+  const void* logits = nullptr;  ///< [tokens, experts] row-major, in the kernel's logit format
+  std::int32_t* expert_ids =
+      nullptr;                    ///< [tokens, slots] out; kAbsentExpert where too few are valid
+  float* gate_weights = nullptr;  ///< [tokens, slots] out
+  std::int32_t tokens = 0;
+  std::int32_t experts = 0;          ///< <= the kernel's room for experts
+  std::int32_t slots = 0;            ///< the k of top-k, <= the kernel's room for slots
+  std::int32_t tokens_per_warp = 1;  ///< from the plan; no influence on results
+  float scale = 1.0F;                ///< multiplies every weight
+  bool has_vector_rows = false;      ///< has_vector_rows() below
+  bool is_renormalised = true;  ///< weights are a softmax over the chosen experts, else over all
+};
+
+inline constexpr std::int32_t kTopKWarps = 4;  ///< warps of a block
 inline constexpr std::int32_t kTopKMaxExperts = 1024;
 inline constexpr std::int32_t kTopKMaxSlots = 32;
 
@@ -41,27 +59,30 @@ struct TopKPlan {
   std::int32_t blocks = 0;
 };
 
+/// Whether every row starts and ends at a multiple of 16 bytes, so that it can be read as vectors.
+inline bool has_vector_rows(const void* logits, const TopKShape& shape) {
+  const std::int32_t in_vector = shape.logit_type == LogitType::Float32 ? 4 : 8;
+  return reinterpret_cast<std::uintptr_t>(logits) % 16 == 0 && shape.experts % in_vector == 0;
+}
+
 /// Plans for a shape within the limits above. `multiprocessors` only spreads work, results do not
 /// depend on it.
 constexpr TopKPlan plan_top_k(const TopKShape& shape, std::int32_t multiprocessors) {
-  constexpr std::int32_t kWarpsOfBlock = 4;
   constexpr std::int32_t kMostTokensOfWarp = 8;
-  TopKPlan plan{.expert_tier = 64, .slot_tier = shape.slots <= 2 ? 2 : 8};
-  if (shape.slots > 8) {
-    plan = {.expert_tier = 256, .slot_tier = 32};
-  }
+  TopKPlan plan;
+  plan.expert_tier = shape.slots <= 8 ? 64 : 256;
+  plan.slot_tier = shape.slots <= 2 ? 2 : shape.slots <= 8 ? 8 : 32;
   while (plan.expert_tier < shape.experts) {
     plan.expert_tier *= 2;
   }
-  const std::int32_t vector = shape.logit_type == LogitType::Float32 ? 4 : 8;
-  const std::int32_t lanes = plan.expert_tier / vector < 32 ? plan.expert_tier / vector : 32;
+  const std::int32_t lanes = plan.expert_tier / 8 < 32 ? plan.expert_tier / 8 : 32;
   // Few tokens: one step for each warp, spread over the device. Many: longer runs.
   plan.tokens_per_warp = 32 / lanes;
   while (plan.tokens_per_warp < kMostTokensOfWarp &&
-         shape.tokens / (plan.tokens_per_warp * kWarpsOfBlock) > 8 * multiprocessors) {
+         shape.tokens / (plan.tokens_per_warp * kTopKWarps) > 8 * multiprocessors) {
     plan.tokens_per_warp *= 2;
   }
-  const std::int32_t tokens_of_block = plan.tokens_per_warp * kWarpsOfBlock;
+  const std::int32_t tokens_of_block = plan.tokens_per_warp * kTopKWarps;
   plan.blocks = shape.tokens / tokens_of_block + (shape.tokens % tokens_of_block == 0 ? 0 : 1);
   return plan;
 }

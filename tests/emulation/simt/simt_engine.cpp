@@ -1,5 +1,5 @@
 // Scheduling, barriers and shared memory; what the collectives compute is in simt_collectives.cpp.
-#include "tests/emulation/simt_engine.hpp"
+#include "tests/emulation/simt/simt_engine.hpp"
 
 #include <algorithm>
 #include <bit>

@@ -2,7 +2,7 @@
 // PTX ISA (shfl, vote, match, redux) define it.
 #include <bit>
 
-#include "tests/emulation/simt_engine.hpp"
+#include "tests/emulation/simt/simt_engine.hpp"
 
 namespace switchyard {
 namespace {

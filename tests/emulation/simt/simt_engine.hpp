@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tests/emulation/fiber.hpp"
+#include "tests/emulation/simt/fiber.hpp"
 
 namespace switchyard {
 

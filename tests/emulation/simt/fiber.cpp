@@ -1,6 +1,6 @@
 // The stack lies between two inaccessible pages, so an overflow stops the test instead of spoiling
 // a neighbour. The address sanitizer must be told of each switch or it reports false positives.
-#include "tests/emulation/fiber.hpp"
+#include "tests/emulation/simt/fiber.hpp"
 
 #include <cstdint>
 #include <new>

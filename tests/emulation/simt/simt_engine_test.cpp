@@ -1,5 +1,5 @@
 // The emulator is an instrument, so it is tested mostly by kernels that are wrong on purpose.
-#include "tests/emulation/simt_engine.hpp"
+#include "tests/emulation/simt/simt_engine.hpp"
 
 #include <functional>
 #include <numeric>
@@ -9,7 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/emulation/cuda_vocabulary.hpp"
+#include "tests/emulation/simt/cuda_vocabulary.hpp"
 
 namespace switchyard {
 namespace {

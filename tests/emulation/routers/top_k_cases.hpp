@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-#include "kernels/routers/top_k_plan.hpp"
+#include "kernels/routers/top_k_launch.hpp"
 
 namespace switchyard {
 
@@ -19,6 +19,7 @@ struct TopKCase {
   bool is_renormalised = true;
   float scale = 1.0F;
   std::uint64_t seed = 1;
+  bool has_hard_rows = true;  ///< false: ordinary values only
 
   [[nodiscard]] std::string name() const;
 

@@ -31,6 +31,11 @@ struct ExpertLoad {
   [[nodiscard]] Fidelity fidelity() const;
 };
 
+/// Throws InvalidInput unless there are rows, each (step, layer, source rank) once and ascending,
+/// source ranks recorded everywhere or nowhere, and no count is negative. Sets metadata.model's
+/// experts.
+void check_load(ExpertLoad& load);
+
 /// Selections per expert of a trace, one row per chunk's (step, layer, source rank); `by_rank`
 /// false sums over source ranks. Throws InvalidInput for an id out of range.
 ExpertLoad count_selections(const RoutingTrace& trace, bool by_rank);

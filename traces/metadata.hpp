@@ -3,10 +3,16 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 
+#include "core/error.hpp"
+
 namespace switchyard {
+
+/// Of the native files, traces and counts alike.
+inline constexpr int kTraceFormatVersion = 1;
 
 /// How much of the routing a file holds. A metric that needs more refuses; it never guesses.
 enum class Fidelity {
@@ -44,5 +50,13 @@ struct TraceMetadata {
 
   bool operator==(const TraceMetadata&) const = default;
 };
+
+/// The `__metadata__` strings of a native file, among them its format and the program's version.
+/// Empty and zero members are left out.
+std::map<std::string, std::string> metadata_to_strings(const TraceMetadata& metadata);
+/// The inverse; unknown keys are ignored. Throws InvalidInput for a missing or newer format
+/// version and for a number that is none.
+TraceMetadata metadata_from_strings(const std::map<std::string, std::string>& strings,
+                                    const Location& where);
 
 }  // namespace switchyard

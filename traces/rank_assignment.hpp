@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "traces/routing_trace.hpp"
@@ -14,7 +16,7 @@ enum class RankRule {
   Recorded,    // as in the trace; an error where the trace has none
   Contiguous,  // rows of a (step, layer) cut into equal runs, in order
   RoundRobin,  // row i of a (step, layer) goes to rank i mod ranks
-  BySequence,  // whole sequences, dealt round robin in order of first appearance
+  BySequence,  // whole sequences, dealt round robin in order of first appearance in the trace
 };
 
 std::string_view rank_rule_name(RankRule rule);
@@ -40,6 +42,11 @@ class RankAssignment {
   const RoutingTrace* trace_;
   RankRule rule_;
   std::size_t ranks_;
+  std::shared_ptr<const std::unordered_map<std::int64_t, std::int32_t>> rank_of_sequence_;
 };
+
+/// The same rows with recorded source ranks: chunks split by rank, token order kept within each;
+/// metadata.rank_assignment names the rule. In memory. Throws as RankAssignment does.
+RoutingTrace with_ranks(const RoutingTrace& trace, RankRule rule, std::size_t ranks);
 
 }  // namespace switchyard

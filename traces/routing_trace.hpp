@@ -176,6 +176,10 @@ class RoutingTrace {
   std::unique_ptr<State> state_;
 };
 
+/// The rows of a chunk, or of any range of rows named by first_row and row_count, with whichever
+/// columns the trace has; without chunks.
+TraceColumns copy_rows(const RoutingTrace& trace, const Chunk& rows);
+
 /// The message for an expert id outside [0, experts): shared by everyone who reads rows.
 [[noreturn]] void throw_expert_out_of_range(const RoutingTrace& trace,
                                             const Chunk& chunk,

@@ -9,8 +9,6 @@
 
 namespace switchyard {
 
-inline constexpr int kTraceFormatVersion = 1;
-
 /// Opens a native file of either kind. Throws InvalidInput, with the hint to `import` when the file
 /// is a foreign format.
 RoutingData open_routing(const std::filesystem::path& path);

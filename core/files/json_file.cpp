@@ -22,10 +22,14 @@ std::string line_and_column(std::string_view text, std::size_t byte) {
   return fmt::format("line {}, column {}", line, before.size() - line_start + 1);
 }
 
-// "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error ..." -> the rest
+// "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error ..." -> the rest.
+// It quotes the input, which may be no valid UTF-8; messages always are.
 std::string plain_reason(const std::string& what) {
   const std::size_t syntax = what.find(": ");
-  return syntax == std::string::npos ? what : what.substr(syntax + 2);
+  std::string reason = syntax == std::string::npos ? what : what.substr(syntax + 2);
+  std::replace_if(
+      reason.begin(), reason.end(), [](char c) { return static_cast<signed char>(c) < 0; }, '?');
+  return reason;
 }
 
 class DuplicateKeyCheck {

@@ -133,6 +133,9 @@ RoutingTrace RoutingTrace::from_columns(TraceMetadata metadata,
     rows += static_cast<std::size_t>(std::max<std::int64_t>(0, chunk.row_count));
   }
   state->rows = rows;
+  if (rows == 0 || held.expert_ids.empty()) {
+    throw InvalidInput("holds no tokens", where);
+  }
   const auto add =
       [&]<class T>(
           const char* name, TensorType type, const std::vector<T>& values, std::size_t dimensions) {

@@ -26,7 +26,10 @@ struct Exchange {
   /// column's node in a dispatch, from the node to the rank in a combine; empty if unknown.
   Matrix<std::int64_t> node_bytes;
   std::vector<std::int32_t> node_of_rank;  // [ranks]
-  std::int64_t bytes_per_row = 0;          // of one token; 0 = unknown
+  /// [ranks] bytes of all tokens that start on each rank, wherever they are routed; empty if
+  /// unknown. What gathering algorithms move.
+  std::vector<std::int64_t> token_bytes;
+  std::int64_t bytes_per_row = 0;  // of one token; 0 = unknown
 
   [[nodiscard]] std::size_t rank_count() const { return copy_bytes.rows(); }
 };
@@ -49,6 +52,11 @@ class AllToAll {
 
   /// Which of the exchange's matrices the algorithm moves.
   [[nodiscard]] virtual Deduplication deduplication() const = 0;
+
+  /// True for algorithms that send more than that matrix on purpose: padding to equal blocks, or
+  /// every token to every rank.
+  [[nodiscard]] virtual bool sends_surplus() const { return false; }
+
   /// Every byte of that matrix arrives at its destination exactly once. Throws MissingCapability
   /// if the matrix is not known for this trace.
   [[nodiscard]] virtual Schedule schedule(const Exchange& exchange) const = 0;

@@ -1,0 +1,42 @@
+// Everybody sends to everybody at once. Rank r starts with r + 1, so that the first messages of all
+// ranks go to different places.
+#include "sim/all_to_all.hpp"
+
+namespace switchyard {
+namespace {
+
+/// MPICH's and NCCL's basic all-to-all: post every send, wait for all (Thakur, Rabenseifner and
+/// Gropp, "Optimization of Collective Communication Operations in MPICH", 2005, section 4.3).
+class Direct final : public AllToAll {
+ public:
+  explicit Direct(Parameters& parameters)
+      : deduplicates_(
+            parameters.get_flag("once_per_rank",
+                                false,
+                                "send a token once to a rank that holds several of its experts")) {}
+
+  [[nodiscard]] Deduplication deduplication() const override {
+    return deduplicates_ ? Deduplication::PerRank : Deduplication::None;
+  }
+
+  [[nodiscard]] Schedule schedule(const Exchange& exchange) const override {
+    const Matrix<std::int64_t>& bytes = bytes_to_move(exchange, deduplication());
+    const std::size_t ranks = bytes.rows();
+    Schedule schedule{.rank_count = ranks};
+    for (std::size_t source = 0; source < ranks; ++source) {
+      for (std::size_t distance = 1; distance < ranks; ++distance) {
+        const std::size_t destination = (source + distance) % ranks;
+        schedule.add(source, destination, bytes(source, destination));
+      }
+    }
+    return schedule;
+  }
+
+ private:
+  bool deduplicates_;
+};
+
+const Register<AllToAll, Direct> kDirect{"direct", "every rank sends to every other at once"};
+
+}  // namespace
+}  // namespace switchyard

@@ -3,7 +3,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "topologies/fabric_builder.hpp"
+#include "topologies/building_blocks/fabric_builder.hpp"
 
 namespace switchyard {
 

@@ -110,9 +110,13 @@ PathPolicy policy_of(const std::string& name) {
 Fabric::Parts generated(const json& document, const Location& where) {
   const auto name = document.at("generator").get<std::string>();
   Parameters parameters(document.value("parameters", json()), where.child("parameters"));
-  return Registry<TopologyGenerator>::instance()
-      .create(name, "topology generator", parameters, where.child("generator"))
-      ->generate();
+  const auto generator = Registry<TopologyGenerator>::instance().create(
+      name, "topology generator", parameters, where.child("generator"));
+  try {
+    return generator->generate();
+  } catch (const InvalidInput& error) {
+    throw InvalidInput(error.what(), where.child("parameters"), error.hint());
+  }
 }
 
 json device_to_json(const Device& device) {

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/expect_error.hpp"
-#include "topologies/fabric_builder.hpp"
+#include "topologies/building_blocks/fabric_builder.hpp"
 #include "topologies/topology_file.hpp"
 
 namespace switchyard {

@@ -13,7 +13,8 @@
 
 #include <fmt/format.h>
 
-#include "topologies/generators/node_parts.hpp"
+#include "topologies/building_blocks/leaf_spine.hpp"
+#include "topologies/building_blocks/node_parts.hpp"
 #include "topologies/topology_file.hpp"
 
 namespace switchyard {
@@ -26,11 +27,7 @@ class RailOptimised final : public TopologyGenerator {
         node_(parameters),
         nodes_per_group_(parameters.get_integer(
             "nodes_per_group", 32, {1, 8192}, "servers that share a set of leaf switches")),
-        spines_(parameters.get_integer("spines", 4, {1, 1024}, "spine switches")),
-        oversubscription_(parameters.get_number(
-            "oversubscription", 1, {0.01, 1000}, "NIC rate below a leaf over the rate above it")),
-        spine_latency_(parameters.get_duration(
-            "spine_latency", Seconds{500e-9}, "leaf to spine, with the leaf's forwarding")) {}
+        upper_(parameters) {}
 
   [[nodiscard]] Fabric::Parts generate() const override {
     FabricBuilder builder;
@@ -38,28 +35,17 @@ class RailOptimised final : public TopologyGenerator {
     for (std::int64_t node = 0; node < nodes_; ++node) {
       nics.push_back(node_.add_to(builder, node).nics);
     }
-    std::vector<DeviceId> spines;
-    for (std::int64_t i = 0; i < spines_; ++i) {
-      spines.push_back(builder.add_device(fmt::format("spine{}", i), DeviceKind::Switch));
-    }
-    // A group that is not full gets leaves as thick as the others.
-    const std::int64_t group_size = std::min(nodes_per_group_, nodes_);
-    const double uplink_share =
-        static_cast<double>(group_size) / (oversubscription_ * static_cast<double>(spines_));
-    const Cable uplink{.bandwidth = node_.nic_cable().bandwidth * uplink_share,
-                       .latency = spine_latency_};
-    for (std::int64_t first = 0; first < nodes_; first += group_size) {
+    std::vector<LeafPlan> leaves;
+    for (std::int64_t first = 0; first < nodes_; first += nodes_per_group_) {
       for (std::size_t rail = 0; rail < nics.front().size(); ++rail) {
-        const DeviceId leaf = builder.add_device(
-            fmt::format("group{}.leaf{}", first / group_size, rail), DeviceKind::Switch);
-        for (std::int64_t node = first; node < std::min(first + group_size, nodes_); ++node) {
-          builder.connect(nics[static_cast<std::size_t>(node)][rail], leaf, node_.nic_cable());
-        }
-        for (const DeviceId spine : spines) {
-          builder.connect(leaf, spine, uplink);
+        LeafPlan& leaf = leaves.emplace_back();
+        leaf.name = fmt::format("group{}.leaf{}", first / nodes_per_group_, rail);
+        for (std::int64_t node = first; node < std::min(first + nodes_per_group_, nodes_); ++node) {
+          leaf.nics.push_back(nics[static_cast<std::size_t>(node)][rail]);
         }
       }
     }
+    upper_.add_to(builder, leaves, node_.nic_cable());
     return builder.take();
   }
 
@@ -67,9 +53,7 @@ class RailOptimised final : public TopologyGenerator {
   std::int64_t nodes_;
   NodeParts node_;
   std::int64_t nodes_per_group_;
-  std::int64_t spines_;
-  double oversubscription_;
-  Seconds spine_latency_;
+  LeafSpine upper_;
 };
 
 const Register<TopologyGenerator, RailOptimised> kRailOptimised{

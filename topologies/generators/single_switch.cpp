@@ -5,7 +5,7 @@
 //      +-----+--switch-------+        every line is a full-duplex link of the same rate
 #include <fmt/format.h>
 
-#include "topologies/fabric_builder.hpp"
+#include "topologies/building_blocks/fabric_builder.hpp"
 #include "topologies/topology_file.hpp"
 
 namespace switchyard {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/parameters.hpp"
-#include "topologies/fabric_builder.hpp"
+#include "topologies/building_blocks/fabric_builder.hpp"
 
 namespace switchyard {
 

@@ -1,4 +1,4 @@
-#include "topologies/fabric_builder.hpp"
+#include "topologies/building_blocks/fabric_builder.hpp"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "topologies/generators/node_parts.hpp"
+#include "topologies/building_blocks/node_parts.hpp"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,7 @@
 // The k best logits of each token, weighed by softmax. "Softmax, then top-k, then renormalise" and
 // "top-k, then softmax" are the same function, so one flag covers both orders.
+#include "kernels/device/executor_choice.hpp"
+#include "kernels/device/top_k_on_device.hpp"
 #include "kernels/parallel_rows.hpp"
 #include "kernels/router.hpp"
 #include "kernels/row_selection.hpp"
@@ -18,13 +20,19 @@ class TopKRouter final : public Router {
                                          "true: softmax over the kept experts only (weights sum to "
                                          "one); false: softmax over all experts")),
         scale_(static_cast<float>(
-            parameters.get_number("scale", 1.0, {0.0, 1e6}, "factor on every weight"))) {}
+            parameters.get_number("scale", 1.0, {0.0, 1e6}, "factor on every weight"))),
+        executor_(read_executor(parameters)) {}
 
   [[nodiscard]] std::size_t top_k() const override { return k_; }
 
   [[nodiscard]] RoutingDecision route(const RouterInput& input) const override {
     const std::size_t tokens = input.logits.rows();
     const std::size_t experts = input.logits.columns();
+    const TopKRequest on_device{static_cast<std::int32_t>(k_), renormalise_, scale_};
+    if (executor_ == Executor::Cuda ||
+        (executor_ == Executor::Auto && has_top_k_kernel(experts, on_device.slots))) {
+      return top_k_on_device(input.logits, on_device);
+    }
     RoutingDecision decision{.expert_ids = Matrix<std::int32_t>(tokens, k_),
                              .weights = Matrix<float>(tokens, k_)};
     for_each_token(
@@ -51,6 +59,7 @@ class TopKRouter final : public Router {
   std::size_t k_;
   bool renormalise_;
   float scale_;
+  Executor executor_;
 };
 
 const Register<Router, TopKRouter> kTopK{"top_k", "the k best logits, softmax weights"};

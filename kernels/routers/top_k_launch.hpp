@@ -87,4 +87,8 @@ constexpr TopKPlan plan_top_k(const TopKShape& shape, std::int32_t multiprocesso
   return plan;
 }
 
+/// Starts the kernel of the plan on the default stream of the current GPU and returns at once.
+/// `arguments` hold device addresses. Only in builds with nvcc (SWITCHYARD_HAS_CUDA).
+void launch_top_k(const TopKShape& shape, const TopKPlan& plan, const TopKArguments& arguments);
+
 }  // namespace switchyard

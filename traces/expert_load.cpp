@@ -2,6 +2,7 @@
 #include "traces/expert_load.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include <fmt/format.h>
@@ -24,6 +25,14 @@ void count_chunk(const RoutingTrace& trace, const Chunk& chunk, std::span<std::i
       ++counts[static_cast<std::size_t>(id)];
     }
   });
+}
+
+Location place_of(const ExpertLoad& load, const LoadRow& row) {
+  std::string place = fmt::format("step {}, layer {}", row.step, row.layer);
+  if (row.source_rank >= 0) {
+    place += fmt::format(", rank {}", row.source_rank);
+  }
+  return {load.where.file, place};
 }
 
 }  // namespace
@@ -54,9 +63,7 @@ void check_load(ExpertLoad& load) {
   model.experts = static_cast<std::int64_t>(experts);
   for (std::size_t i = 0; i < load.rows.size(); ++i) {
     const LoadRow& row = load.rows[i];
-    const Location at{
-        load.where.file,
-        fmt::format("step {}, layer {}, rank {}", row.step, row.layer, row.source_rank)};
+    const Location at = place_of(load, row);
     if (row.step < 0 || row.layer < 0 || row.source_rank < -1) {
       throw InvalidInput("cannot be", at);
     }
@@ -71,6 +78,20 @@ void check_load(ExpertLoad& load) {
       if (count < 0 || __builtin_add_overflow(total, count, &total)) {
         throw InvalidInput(fmt::format("a count of {} cannot be", count), at);
       }
+    }
+  }
+}
+
+void check_divides(const ExpertLoad& load) {
+  const std::int64_t top_k = load.metadata.model.top_k;
+  for (std::size_t i = 0; top_k > 0 && i < load.rows.size(); ++i) {
+    const auto counts = load.counts.row(i);
+    const std::int64_t total = std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
+    if (total % top_k != 0) {
+      throw InvalidInput(
+          fmt::format("the counts add up to {}, no multiple of {} experts per token", total, top_k),
+          place_of(load, load.rows[i]),
+          "is top_k right, and does every token have all its experts?");
     }
   }
 }

@@ -36,6 +36,10 @@ struct ExpertLoad {
 /// experts.
 void check_load(ExpertLoad& load);
 
+/// Throws InvalidInput if the counts of a row do not add up to a multiple of metadata.model.top_k
+/// (where that is known): for sources in which every token has exactly top_k experts.
+void check_divides(const ExpertLoad& load);
+
 /// Selections per expert of a trace, one row per chunk's (step, layer, source rank); `by_rank`
 /// false sums over source ranks. Throws InvalidInput for an id out of range.
 ExpertLoad count_selections(const RoutingTrace& trace, bool by_rank);

@@ -64,6 +64,9 @@ class AllToAll {
 
 extern template class Registry<AllToAll>;
 
+/// The parameter that most algorithms share: `once_per_rank` chooses PerRank over None.
+Deduplication get_deduplication(Parameters& parameters);
+
 /// copy_bytes or rank_bytes, as `deduplication` says (PerNode gives rank_bytes). Throws
 /// MissingCapability with a hint when it is unknown.
 const Matrix<std::int64_t>& bytes_to_move(const Exchange& exchange, Deduplication deduplication);

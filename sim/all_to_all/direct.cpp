@@ -9,18 +9,12 @@ namespace {
 /// Gropp, "Optimization of Collective Communication Operations in MPICH", 2005, section 4.3).
 class Direct final : public AllToAll {
  public:
-  explicit Direct(Parameters& parameters)
-      : deduplicates_(
-            parameters.get_flag("once_per_rank",
-                                false,
-                                "send a token once to a rank that holds several of its experts")) {}
+  explicit Direct(Parameters& parameters) : deduplication_(get_deduplication(parameters)) {}
 
-  [[nodiscard]] Deduplication deduplication() const override {
-    return deduplicates_ ? Deduplication::PerRank : Deduplication::None;
-  }
+  [[nodiscard]] Deduplication deduplication() const override { return deduplication_; }
 
   [[nodiscard]] Schedule schedule(const Exchange& exchange) const override {
-    const Matrix<std::int64_t>& bytes = bytes_to_move(exchange, deduplication());
+    const Matrix<std::int64_t>& bytes = bytes_to_move(exchange, deduplication_);
     const std::size_t ranks = bytes.rows();
     Schedule schedule{.rank_count = ranks};
     for (std::size_t source = 0; source < ranks; ++source) {
@@ -33,7 +27,7 @@ class Direct final : public AllToAll {
   }
 
  private:
-  bool deduplicates_;
+  Deduplication deduplication_;
 };
 
 const Register<AllToAll, Direct> kDirect{"direct", "every rank sends to every other at once"};

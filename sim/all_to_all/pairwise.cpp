@@ -11,18 +11,12 @@ namespace {
 /// partner is rank XOR round for a power of two, a rotation otherwise.
 class Pairwise final : public AllToAll {
  public:
-  explicit Pairwise(Parameters& parameters)
-      : deduplicates_(
-            parameters.get_flag("once_per_rank",
-                                false,
-                                "send a token once to a rank that holds several of its experts")) {}
+  explicit Pairwise(Parameters& parameters) : deduplication_(get_deduplication(parameters)) {}
 
-  [[nodiscard]] Deduplication deduplication() const override {
-    return deduplicates_ ? Deduplication::PerRank : Deduplication::None;
-  }
+  [[nodiscard]] Deduplication deduplication() const override { return deduplication_; }
 
   [[nodiscard]] Schedule schedule(const Exchange& exchange) const override {
-    const Matrix<std::int64_t>& bytes = bytes_to_move(exchange, deduplication());
+    const Matrix<std::int64_t>& bytes = bytes_to_move(exchange, deduplication_);
     const std::size_t ranks = bytes.rows();
     const bool is_power_of_two = (ranks & (ranks - 1)) == 0;
     ScheduleBuilder builder(ranks);
@@ -38,7 +32,7 @@ class Pairwise final : public AllToAll {
   }
 
  private:
-  bool deduplicates_;
+  Deduplication deduplication_;
 };
 
 const Register<AllToAll, Pairwise> kPairwise{

@@ -46,21 +46,21 @@ std::vector<std::vector<std::int32_t>> node_layouts() {
 
 TEST_P(EveryAllToAll, DeliversEachBlockExactlyOnce) {
   const auto subject = algorithm();
-  if (subject->sends_surplus() || subject->deduplication() == Deduplication::PerNode) {
-    GTEST_SKIP() << "moves other bytes than the matrix; see tests/sim/all_to_all/" << GetParam();
-  }
+  // Copying, adding up and padding on the way: only the schedule's own promises hold here, the
+  // rest is in tests/sim/all_to_all/forwarding_test.cpp.
+  const bool moves_other_bytes =
+      subject->sends_surplus() || subject->deduplication() == Deduplication::PerNode;
   for (const auto& layout : node_layouts()) {
     for (const Direction direction : {Direction::Dispatch, Direction::Combine}) {
       const Matrix<std::int64_t> blocks = traceable_blocks(layout.size());
       const Schedule schedule = checked(exchange_from(blocks, layout, direction));
-      if (bytes_between_ranks(schedule) == [&] {
-            Matrix<std::int64_t> off_diagonal = blocks;
-            for (std::size_t rank = 0; rank < layout.size(); ++rank) {
-              off_diagonal(rank, rank) = 0;
-            }
-            return off_diagonal;
-          }()) {
-        continue;  // straight from source to destination, perhaps in pieces
+      Matrix<std::int64_t> off_diagonal = blocks;
+      for (std::size_t rank = 0; rank < layout.size(); ++rank) {
+        off_diagonal(rank, rank) = 0;
+      }
+      // Straight from source to destination, perhaps in pieces?
+      if (moves_other_bytes || bytes_between_ranks(schedule) == off_diagonal) {
+        continue;
       }
       EXPECT_EQ(misdelivery(schedule, blocks), "") << ::testing::PrintToString(layout);
     }

@@ -112,11 +112,11 @@ class ChainMembers {
 
   const FlowGraph* graph_;
   std::uint32_t flow_count_ = 0;
-  std::vector<std::uint32_t> first_;  // [chains] first entry
-  std::vector<std::uint32_t> size_;   // [chains] entries in use
-  std::vector<std::uint32_t> held_;   // [chains] of them held, at the front
-  std::vector<std::uint32_t> peer_;   // [entries] other chain of the flow
-  std::vector<std::uint32_t> flow_;   // [entries]
+  std::vector<std::uint32_t> first_;                 // [chains] first entry
+  std::vector<std::uint32_t> size_;                  // [chains] entries in use
+  std::vector<std::uint32_t> held_;                  // [chains] of them held, at the front
+  std::vector<std::uint32_t> peer_;                  // [entries] other chain of the flow
+  std::vector<std::uint32_t> flow_;                  // [entries]
   std::array<std::vector<std::uint32_t>, 2> entry_;  // [Side][flows] where the flow is listed
   std::vector<std::uint8_t> holder_;                 // [flows] Side that holds it
 };

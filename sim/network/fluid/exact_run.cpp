@@ -28,20 +28,19 @@ class ExactRun {
   FlowTimes run() && {
     while (step()) {
     }
-    SWITCHYARD_CHECK(solver_.flow_count() == 0 && std::ranges::none_of(times_.finish_s, [](double t) {
-                       return t < 0;
-                     }),
+    SWITCHYARD_CHECK(solver_.flow_count() == 0 &&
+                         std::ranges::none_of(times_.finish_s, [](double t) { return t < 0; }),
                      "some transfers never start");
     return std::move(times_);
   }
 
  private:
-  using Arrival = std::pair<double, std::uint32_t>;
+  using Finish = std::pair<double, std::uint32_t>;
 
   bool step() {
     const double until_end = solver_.flow_count() > 0 ? solver_.time_to_next_end() : kNever;
-    const double next_arrival = arrivals_.empty() ? kNever : arrivals_.top().first;
-    const double next_other = std::min(source_.next_time(), next_arrival);
+    const double next_finish = finishes_.empty() ? kNever : finishes_.top().first;
+    const double next_other = std::min(source_.next_time(), next_finish);
     if (until_end == kNever && next_other == kNever) {
       return false;
     }
@@ -69,14 +68,14 @@ class ExactRun {
     for (const std::uint32_t flow : flows_) {
       solver_.remove(flow);
       times_.finish_s[flow] = now_ + demand_.latency_s[flow];
-      arrivals_.emplace(times_.finish_s[flow], flow);
+      finishes_.emplace(times_.finish_s[flow], flow);
     }
   }
 
   void deliver() {
-    while (!arrivals_.empty() && arrivals_.top().first <= now_) {
-      source_.arrived(arrivals_.top().second, now_);
-      arrivals_.pop();
+    while (!finishes_.empty() && finishes_.top().first <= now_) {
+      source_.finished(finishes_.top().second, now_);
+      finishes_.pop();
     }
   }
 
@@ -99,7 +98,7 @@ class ExactRun {
   FlowSource& source_;
   FlowTimes times_;
   double now_ = 0;
-  std::priority_queue<Arrival, std::vector<Arrival>, std::greater<>> arrivals_;
+  std::priority_queue<Finish, std::vector<Finish>, std::greater<>> finishes_;
   std::vector<std::uint32_t> flows_;
 };
 

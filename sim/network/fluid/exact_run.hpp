@@ -2,19 +2,20 @@
 // between.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "sim/network/fluid/max_min_solver.hpp"
 
 namespace switchyard {
 
-/// What is to be moved. Spans are per flow of the graph.
+/// What is to be moved. Spans are [flows].
 struct FlowDemand {
   std::span<const double> bytes;      // > 0
-  std::span<const double> latency_s;  // added after the last byte has been sent
+  std::span<const double> latency_s;  // from drained to finished
 };
 
-/// When each flow starts is decided by the caller as the run goes on.
+/// Says when flows start; may depend on how the run goes.
 class FlowSource {
  public:
   FlowSource() = default;
@@ -24,12 +25,12 @@ class FlowSource {
   FlowSource& operator=(FlowSource&&) = delete;
   virtual ~FlowSource() = default;
 
-  /// Time of the next start, infinity if none is due before some flow arrives.
+  /// Time of the next start; infinity if none is due before some flow finishes.
   [[nodiscard]] virtual double next_time() const = 0;
-  /// Appends the flows that start at next_time().
+  /// Appends flows that start at next_time(), at least one or changes next_time().
   virtual void release(std::vector<std::uint32_t>& flows) = 0;
-  /// A flow has arrived at `now`. Starts that follow from it are at `now` or later.
-  virtual void arrived(std::uint32_t flow, double now) = 0;
+  /// A flow has finished at `now`. Starts that follow from it are at `now` or later.
+  virtual void finished(std::uint32_t flow, double now) = 0;
 };
 
 /// Start and finish of each flow, in seconds.

@@ -48,7 +48,9 @@ void add_scaled(double* moved, const double* rate, double seconds, std::size_t c
   }
 }
 
-std::size_t padded(std::size_t chains) { return (chains + kBlock - 1) / kBlock * kBlock; }
+std::size_t padded(std::size_t chains) {
+  return (chains + kBlock - 1) / kBlock * kBlock;
+}
 
 }  // namespace
 
@@ -72,7 +74,10 @@ void FlowClock::refresh(std::uint32_t chain, const ChainMembers& members) {
 }
 
 double FlowClock::time_to_next_end(const ChainMembers& members) {
-  first_ends(earliest_.data(), moved_.data(), inverse_rate_.data(), block_next_.size(),
+  first_ends(earliest_.data(),
+             moved_.data(),
+             inverse_rate_.data(),
+             block_next_.size(),
              block_next_.data());
   // A stale bound is too early, never too late: refresh the winners until one stands.
   for (;;) {

@@ -51,11 +51,11 @@ class FlowClock {
   void refresh(std::uint32_t chain, const ChainMembers& members);
 
   std::uint32_t chain_count_;
-  std::vector<double> moved_;         // [chains, padded] the clock: bytes per held flow so far
-  std::vector<double> earliest_;      // [chains, padded] lowest end reading; a bound if stale
-  std::vector<double> rate_;          // [chains, padded]
-  std::vector<double> inverse_rate_;  // [chains, padded]
-  std::vector<double> block_next_;    // [chains / kBlock] time to the first end in the block
+  std::vector<double> moved_;           // [chains, padded] the clock: bytes per held flow so far
+  std::vector<double> earliest_;        // [chains, padded] lowest end reading; a bound if stale
+  std::vector<double> rate_;            // [chains, padded]
+  std::vector<double> inverse_rate_;    // [chains, padded]
+  std::vector<double> block_next_;      // [chains / kBlock] time to the first end in the block
   std::vector<std::uint8_t> is_stale_;  // [chains] the flow with the lowest reading has left
   std::vector<double> end_reading_;     // [flows]
 };

@@ -127,7 +127,9 @@ void FlowGraphBuilder::add_flow(std::span<const ChainLink> hops) {
   graph_.flow_chains[kDestinationSide].push_back(intern(hops.subspan(middle), kDestinationSide));
 }
 
-FlowGraph FlowGraphBuilder::take() && { return std::move(graph_); }
+FlowGraph FlowGraphBuilder::take() && {
+  return std::move(graph_);
+}
 
 std::uint32_t FlowGraphBuilder::intern(std::span<const ChainLink> half, Side side) {
   const std::uint64_t hash = hash_half(half, side);
@@ -162,7 +164,7 @@ void FlowGraphBuilder::grow_table() {
   }
 }
 
-std::vector<Component> split_components(const FlowGraph& graph) {
+std::vector<Component> split_components(FlowGraph graph) {
   DisjointSets sets(graph.link_count());
   for (std::uint32_t chain = 0; chain < graph.chain_count(); ++chain) {
     const auto links = graph.links_of(chain);
@@ -188,6 +190,12 @@ std::vector<Component> split_components(const FlowGraph& graph) {
       components.emplace_back();
     }
     components[component].flows.push_back(flow);
+  }
+  if (components.size() == 1) {
+    components.front().links.resize(graph.link_count());
+    std::iota(components.front().links.begin(), components.front().links.end(), 0U);
+    components.front().graph = std::move(graph);
+    return components;
   }
   Renumbering chains(graph.chain_count());
   Renumbering links(graph.link_count());

@@ -30,8 +30,8 @@ struct FlowGraph {
   std::vector<double> capacity;              // [links] bytes/s
   std::vector<std::uint32_t> chain_offsets;  // [chains + 1] into chain_links
   std::vector<ChainLink> chain_links;
-  std::vector<std::uint8_t> chain_side;                    // [chains] Side
-  std::array<std::vector<std::uint32_t>, 2> flow_chains;   // [Side][flows] chain
+  std::vector<std::uint8_t> chain_side;                   // [chains] Side
+  std::array<std::vector<std::uint32_t>, 2> flow_chains;  // [Side][flows] chain
 
   [[nodiscard]] std::size_t link_count() const { return capacity.size(); }
 
@@ -60,7 +60,7 @@ class FlowGraphBuilder {
   void grow_table();
 
   FlowGraph graph_;
-  std::vector<std::uint32_t> table_;  // open addressing: chain number or kNone
+  std::vector<std::uint32_t> table_;   // open addressing: chain number or kNone
   std::vector<std::uint64_t> hashes_;  // [chains]
 };
 
@@ -72,6 +72,6 @@ struct Component {
 };
 
 /// Splits a problem into its connected components, in order of their first flow.
-std::vector<Component> split_components(const FlowGraph& graph);
+std::vector<Component> split_components(FlowGraph graph);
 
 }  // namespace switchyard

@@ -172,8 +172,7 @@ bool MaxMinSolver::is_dominated(std::uint32_t link) const {
 }
 
 void MaxMinSolver::update_capacity(std::uint32_t link) {
-  capacity_[link] =
-      graph_.capacity[link] * incast_efficiency(limits_.incast, flows_on_link_[link]);
+  capacity_[link] = graph_.capacity[link] * incast_efficiency(limits_.incast, flows_on_link_[link]);
 }
 
 void MaxMinSolver::mark_links_of(std::uint32_t chain) {

@@ -166,8 +166,9 @@ double MaxMinSolver::level_from_rates(std::uint32_t link) {
 /// First position before `end` whose level exceeds `level`, or `end`.
 std::uint32_t MaxMinSolver::place_among(double level, std::uint32_t end) const {
   const auto found = std::upper_bound(
-      order_.begin(), order_.begin() + end, level,
-      [&](double wanted, std::uint32_t link) { return wanted < level_[link]; });
+      order_.begin(), order_.begin() + end, level, [&](double wanted, std::uint32_t link) {
+        return wanted < level_[link];
+      });
   return static_cast<std::uint32_t>(found - order_.begin());
 }
 

@@ -80,8 +80,8 @@ class MaxMinSolver {
   };
 
   [[nodiscard]] std::span<const LinkChain> chains_of(std::uint32_t link) const {
-    return std::span(link_chains_).subspan(link_offsets_[link],
-                                           link_offsets_[link + 1] - link_offsets_[link]);
+    return std::span(link_chains_)
+        .subspan(link_offsets_[link], link_offsets_[link + 1] - link_offsets_[link]);
   }
 
   [[nodiscard]] std::uint32_t position_of_chain(std::uint32_t chain) const {
@@ -114,7 +114,7 @@ class MaxMinSolver {
 
   std::vector<std::uint32_t> link_offsets_;  // [links + 1] into link_chains_
   std::vector<LinkChain> link_chains_;
-  std::vector<double> capacity_;             // [links] after incast
+  std::vector<double> capacity_;              // [links] after incast
   std::vector<std::uint32_t> flows_on_link_;  // [links], only kept up with an incast curve
 
   std::vector<std::uint32_t> order_;     // active links; levels ascend

@@ -117,10 +117,10 @@ class FluidNetwork final : public Network {
     }
     timeline.start_s = std::move(times.start_s);
     timeline.finish_s = std::move(times.finish_s);
-    timeline.makespan_s = std::ranges::max(timeline.finish_s);
-    SWITCHYARD_CHECK(timeline.makespan_s >= timeline.lower_bound_s * (1 - kBoundRounding),
+    const double last = std::ranges::max(timeline.finish_s);
+    SWITCHYARD_CHECK(last >= timeline.lower_bound_s * (1 - kBoundRounding),
                      "a network faster than its lower bound");
-    timeline.lower_bound_s = std::min(timeline.lower_bound_s, timeline.makespan_s);
+    timeline.makespan_s = std::max(last, timeline.lower_bound_s);
   }
 };
 

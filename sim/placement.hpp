@@ -48,6 +48,9 @@ extern template class Registry<PlacementRule>;
 /// Throws InternalError unless every expert of every layer has a slot on an existing rank.
 void check_placement(const Placement& placement, const PlacementInput& input);
 
+/// For rules without replicas: throws InvalidInput if there are fewer experts than ranks.
+void require_experts_for_ranks(const PlacementInput& input);
+
 /// Where a token of each source rank finds each expert: the replica on its own rank, else on its
 /// own node, else the (source mod replicas)-th.
 class ExpertRanks {

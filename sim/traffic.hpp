@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "core/matrix.hpp"
@@ -16,7 +17,7 @@ struct TrafficMatrix {
   Matrix<std::int64_t> copies;              // [ranks, ranks] (token, choice) pairs
   Matrix<std::int64_t> unique_rank_tokens;  // [ranks, ranks] distinct tokens; empty if unknown
   Matrix<std::int64_t> unique_node_tokens;  // [ranks, nodes] distinct tokens; empty if unknown
-  std::vector<std::int64_t> expert_rows;    // [experts] rows each logical expert computes
+  Matrix<std::int64_t> expert_rows;         // [ranks, experts] rows each rank's copy computes
   std::vector<std::int64_t> rank_tokens;    // [ranks] tokens that start on each rank
 };
 
@@ -53,6 +54,10 @@ class TrafficCounter {
   const ExpertRanks& expert_ranks_;
   std::size_t experts_;
   std::vector<std::int32_t> node_of_rank_;
+  std::vector<std::int64_t> expert_count_;  // [experts] rows, while every expert has one holder
+  std::vector<std::uint64_t> rank_stamp_;   // [ranks] the last token that went there
+  std::vector<std::uint64_t> node_stamp_;   // [nodes]
+  std::uint64_t stamp_ = 0;
   bool has_tokens_ = true;
   TrafficMatrix traffic_;
 };

@@ -101,6 +101,9 @@ class Network {
   [[nodiscard]] virtual Timeline simulate(const Fabric& fabric,
                                           const Schedule& schedule,
                                           const NetworkOptions& options) const = 0;
+
+  /// False if simulate() must not run in several threads at once.
+  [[nodiscard]] virtual bool may_run_concurrently() const { return true; }
 };
 
 extern template class Registry<Network>;

@@ -1,0 +1,207 @@
+// Presets are JSON files under sim/models/presets and sim/devices/presets, embedded in the library.
+#include "sim/model.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "core/embedded.hpp"
+#include "core/files/json_file.hpp"
+#include "core/suggestion.hpp"
+
+namespace switchyard {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::array<std::string_view, 4> kDtypes{"bf16", "fp16", "fp32", "fp8"};
+
+std::string preset_folder(const std::string& kind) {
+  return "sim/" + kind + "/presets/";
+}
+
+// The user's object over the preset's, without the preset's prose.
+json merged_model(const json& model, const Location& where) {
+  json given = model.is_string() ? json{{"preset", model}}
+               : model.is_null() ? json::object()
+                                 : model;
+  if (!given.is_object()) {
+    throw InvalidInput("wrong type: wanted a model's name or an object", where);
+  }
+  if (!given.contains("preset")) {
+    return given;
+  }
+  if (!given["preset"].is_string()) {
+    throw InvalidInput("wrong type: wanted a model's name", where.child("preset"));
+  }
+  json merged = preset_document("models", given["preset"], where.child("preset"));
+  merged.erase("description");
+  merged.erase("source");
+  merged.update(given);
+  return merged;
+}
+
+// A number that both the scenario and the trace may give; they must not contradict each other.
+std::int64_t agreed(std::int64_t said,
+                    std::int64_t traced,
+                    const std::string& what,
+                    const Location& where) {
+  if (said > 0 && traced > 0 && said != traced) {
+    throw InvalidInput(
+        fmt::format("the model has {} {}, but the trace was recorded with {}", said, what, traced),
+        where,
+        "choose the model that the trace comes from (switchyard list models)");
+  }
+  return said > 0 ? said : traced;
+}
+
+}  // namespace
+
+std::vector<std::string> preset_names(const std::string& kind) {
+  const std::string folder = preset_folder(kind);
+  std::vector<std::string> names;
+  for (const EmbeddedFile& file : embedded_files()) {
+    if (file.path.starts_with(folder)) {
+      const std::string_view name = file.path.substr(folder.size());
+      names.emplace_back(name.substr(0, name.rfind('.')));
+    }
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+json preset_document(const std::string& kind, const std::string& name, const Location& where) {
+  const std::vector<std::string> names = preset_names(kind);
+  if (std::find(names.begin(), names.end(), name) == names.end()) {
+    const std::string noun = kind.substr(0, kind.size() - 1);
+    throw InvalidInput(
+        fmt::format("no {} is called \"{}\"", noun, name), where, suggestion_hint(name, names));
+  }
+  const std::string path = preset_folder(kind) + name + ".json";
+  return parse_json(embedded_file(path), {path, ""});
+}
+
+std::int64_t element_bytes(const std::string& dtype, const Location& where) {
+  if (dtype == "bf16" || dtype == "fp16") {
+    return 2;
+  }
+  if (dtype == "fp32") {
+    return 4;
+  }
+  if (dtype == "fp8") {
+    return 1;
+  }
+  const std::vector<std::string> known(kDtypes.begin(), kDtypes.end());
+  throw InvalidInput(
+      fmt::format("no data type is called \"{}\"", dtype), where, suggestion_hint(dtype, known));
+}
+
+ModelCost read_model(const json& model,
+                     const ModelShape& traced,
+                     const Location& where,
+                     json& resolved) {
+  Parameters parameters(merged_model(model, where), where);
+  constexpr Bounds<std::int64_t> kAny{0, 1 << 20};
+  parameters.get_text("preset", "", "name of a model preset that fills what is not given");
+  ModelCost cost;
+  cost.hidden = parameters.get_integer("hidden", 0, kAny, "width of a token");
+  cost.expert_hidden = parameters.get_integer("expert_hidden", 0, kAny, "inner width of an expert");
+  cost.is_gated =
+      parameters.get_flag("gated", true, "three matrices per expert (SwiGLU) instead of two");
+  cost.experts = parameters.get_integer("experts", 0, kAny, "routed experts per layer");
+  cost.top_k = parameters.get_integer("top_k", 0, kAny, "experts per token");
+  cost.layers = parameters.get_integer("layers", 0, kAny, "MoE layers");
+  parameters.get_integer("shared_experts", 0, kAny, "experts every token visits, on its own rank");
+  cost.dtype = parameters.get_choice("dtype", "bf16", kDtypes, "of weights and expert arithmetic");
+  parameters.finish();
+  cost.experts = agreed(cost.experts, traced.experts, "experts", where.child("experts"));
+  cost.top_k = agreed(cost.top_k, traced.top_k, "choices per token", where.child("top_k"));
+  cost.hidden = agreed(cost.hidden, traced.hidden, "numbers per token", where.child("hidden"));
+  if (cost.hidden == 0 || cost.expert_hidden == 0) {
+    throw InvalidInput(fmt::format("the model's {} is not known, and the trace does not say",
+                                   cost.hidden == 0 ? "hidden width" : "expert width"),
+                       where,
+                       "name the model (--model deepseek_v3; switchyard list models) or set "
+                       "model.hidden and model.expert_hidden");
+  }
+  resolved = parameters.resolved();
+  resolved["hidden"] = cost.hidden;
+  resolved["experts"] = cost.experts;
+  resolved["top_k"] = cost.top_k;
+  return cost;
+}
+
+TokenBytes read_token_bytes(Parameters& wire, const ModelCost& model) {
+  const std::string dispatch =
+      wire.get_choice("dispatch", "bf16", kDtypes, "data type of tokens on their way to experts");
+  const std::string combine =
+      wire.get_choice("combine", "bf16", kDtypes, "data type of results on their way back");
+  const std::int64_t block = wire.get_integer(
+      "scale_block", 128, {1, 1 << 20}, "elements that share one fp32 scale in fp8");
+  const Bytes header = wire.get_bytes("header", Bytes{0}, "extra bytes of each token");
+  wire.finish();
+  const auto bytes_of = [&](const std::string& dtype) {
+    const std::int64_t scales = dtype == "fp8" ? (model.hidden + block - 1) / block * 4 : 0;
+    return model.hidden * element_bytes(dtype, wire.where()) + scales + header.count;
+  };
+  return {.dispatch = bytes_of(dispatch), .combine = bytes_of(combine)};
+}
+
+ComputeDevice read_device(Parameters& compute, const std::string& dtype) {
+  ComputeDevice device;
+  device.name = compute.get_text("device", "h100_sxm", "device preset (switchyard list devices)");
+  device.compute_efficiency = compute.get_number(
+      "compute_efficiency", 1, {1e-6, 1}, "share of the peak that expert GEMMs reach");
+  device.memory_efficiency =
+      compute.get_number("memory_efficiency", 1, {1e-6, 1}, "share of the memory rate reached");
+  device.launch_overhead = compute.get_duration(
+      "launch_overhead", Seconds{0}, "per rank and layer, before its experts start");
+  compute.finish();
+  const Location place = compute.where().child("device");
+  const json preset = preset_document("devices", device.name, place);
+  Parameters parameters(preset, {"sim/devices/presets/" + device.name + ".json", "#"});
+  parameters.get_text("description", "", "for people");
+  parameters.get_text("source", "", "where the figures come from");
+  const json peaks = parameters.get_json("peak", "dense peak rate by data type");
+  device.memory_bandwidth =
+      parameters.get_bandwidth("memory_bandwidth", BytesPerSecond{1}, "of the device memory");
+  parameters.finish();
+  if (!peaks.contains(dtype)) {
+    throw InvalidInput(fmt::format("{} has no peak rate for {}", device.name, dtype),
+                       place,
+                       "choose another device, or another model.dtype");
+  }
+  device.peak = parse_compute_rate(peaks[dtype].get<std::string>(), parameters.where());
+  return device;
+}
+
+std::vector<double> expert_seconds(const ComputeDevice& device,
+                                   const ModelCost& model,
+                                   const Matrix<std::int64_t>& rows_by_rank) {
+  const double width = static_cast<double>(model.hidden) * static_cast<double>(model.expert_hidden);
+  const auto matrices = static_cast<double>(model.matrices());
+  const auto element = static_cast<double>(element_bytes(model.dtype, {}));
+  const double peak = device.peak.value * device.compute_efficiency;
+  const double memory = device.memory_bandwidth.value * device.memory_efficiency;
+  std::vector<double> seconds(rows_by_rank.rows(), 0.0);
+  for (std::size_t rank = 0; rank < rows_by_rank.rows(); ++rank) {
+    double busy = 0;
+    for (const std::int64_t count : rows_by_rank.row(rank)) {
+      if (count == 0) {
+        continue;
+      }
+      const auto rows = static_cast<double>(count);
+      const double flops = 2 * rows * matrices * width;
+      // Weights once; tokens in and results out.
+      const double bytes =
+          element * (matrices * width + 2 * rows * static_cast<double>(model.hidden));
+      busy += std::max(flops / peak, bytes / memory);
+    }
+    seconds[rank] = busy > 0 ? busy + device.launch_overhead.count() : 0;
+  }
+  return seconds;
+}
+
+}  // namespace switchyard

@@ -1,0 +1,72 @@
+// The costs of a model that traces do not carry: widths, data types, and the device that computes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "core/matrix.hpp"
+#include "core/parameters.hpp"
+#include "core/units.hpp"
+#include "sim/traffic.hpp"
+#include "traces/metadata.hpp"
+
+namespace switchyard {
+
+/// One MoE layer of a model. Zero = not said.
+struct ModelCost {
+  std::int64_t hidden = 0;         // width of a token
+  std::int64_t expert_hidden = 0;  // inner width of an expert
+  bool is_gated = true;            // SwiGLU-like: three matrices instead of two
+  std::int64_t experts = 0;
+  std::int64_t top_k = 0;
+  std::int64_t layers = 0;
+  std::string dtype = "bf16";  // of weights and expert arithmetic
+
+  [[nodiscard]] std::int64_t matrices() const { return is_gated ? 3 : 2; }
+};
+
+/// Reads the scenario's "model": a preset's name, or an object whose "preset" may name one. What is
+/// still unknown is taken from the trace. Throws InvalidInput where the trace contradicts it.
+/// `resolved` receives the object with everything filled in.
+ModelCost read_model(const nlohmann::json& model,
+                     const ModelShape& traced,
+                     const Location& where,
+                     nlohmann::json& resolved);
+
+/// Bytes of one element: "bf16", "fp16" 2; "fp32" 4; "fp8" 1. Throws InvalidInput.
+std::int64_t element_bytes(const std::string& dtype, const Location& where);
+
+/// Reads the scenario's "wire": data types of dispatch and combine, scales and header. A token in
+/// fp8 carries one fp32 scale per `scale_block` elements (DeepEP: 128).
+TokenBytes read_token_bytes(Parameters& wire, const ModelCost& model);
+
+/// What a GPU can do.
+struct ComputeDevice {
+  std::string name;
+  FlopsPerSecond peak;  // dense, at the model's dtype
+  BytesPerSecond memory_bandwidth;
+  double compute_efficiency = 1;  // share of `peak` that expert GEMMs reach
+  double memory_efficiency = 1;   // share of `memory_bandwidth`
+  Seconds launch_overhead{0};     // once per rank and layer
+};
+
+/// Reads the scenario's "compute": device preset and efficiencies.
+ComputeDevice read_device(Parameters& compute, const std::string& dtype);
+
+/// Seconds each rank needs for its experts, [ranks]. Each expert is a roofline of its own
+/// (Williams et al., CACM 52(4), 2009): max(flops / peak, (weights + activations) / memory rate).
+std::vector<double> expert_seconds(const ComputeDevice& device,
+                                   const ModelCost& model,
+                                   const Matrix<std::int64_t>& rows_by_rank);
+
+/// Names of the embedded presets, sorted: "models" or "devices".
+std::vector<std::string> preset_names(const std::string& kind);
+/// One preset's document; throws InvalidInput with the nearest name.
+nlohmann::json preset_document(const std::string& kind,
+                               const std::string& name,
+                               const Location& where);
+
+}  // namespace switchyard

@@ -170,7 +170,7 @@ class Loader {
 json default_scenario_document() {
   return {{"format_version", 1},
           {"trace", json::object()},
-          {"topology", "hgx_h100_8"},
+          {"topology", "dgx_h100_8"},
           {"ranks", 0},
           {"model", json::object()},
           {"wire", json::object()},

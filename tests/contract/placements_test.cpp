@@ -14,7 +14,7 @@ class EveryPlacement : public ::testing::TestWithParam<std::string> {
   [[nodiscard]] static Placement place(std::size_t experts, std::size_t ranks) {
     Parameters defaults(nlohmann::json::object(), {});
     const auto rule = Registry<PlacementRule>::instance().create(GetParam(), "placement", defaults);
-    static const Fabric kFabric = load_topology("hgx_h100_8");
+    static const Fabric kFabric = load_topology("dgx_h100_8");
     const PlacementInput input{
         .experts = experts, .ranks = ranks, .layers = {0, 3}, .fabric = &kFabric};
     Placement placement = rule->place(input);

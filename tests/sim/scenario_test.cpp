@@ -15,7 +15,7 @@ using testing::small_routing;
 const Location kWhere{"scenario.json", "#"};
 
 json document() {
-  return {{"topology", "hgx_h100_8"}, {"model", {{"expert_hidden", 512}}}};
+  return {{"topology", "dgx_h100_8"}, {"model", {{"expert_hidden", 512}}}};
 }
 
 Scenario load(const json& changes, const testing::SmallTrace& shape = {}) {

@@ -17,7 +17,7 @@ using testing::SmallTrace;
 
 Scenario scenario(const json& changes, const SmallTrace& shape = {}) {
   json document = {
-      {"topology", "hgx_h100_8"}, {"model", {{"expert_hidden", 512}}}, {"network", "bound"}};
+      {"topology", "dgx_h100_8"}, {"model", {{"expert_hidden", 512}}}, {"network", "bound"}};
   document.merge_patch(changes);
   return load_scenario(document, {"test", "#"}, small_routing(shape));
 }
@@ -32,7 +32,7 @@ TEST(Simulation, OneTokenCostsItsBytesThereAndBackAndItsExpert) {
   const auto routing =
       std::make_shared<const RoutingData>(RoutingTrace::from_columns(metadata, std::move(columns)));
   const Scenario one = load_scenario(
-      {{"topology", "hgx_h100_8"}, {"model", {{"expert_hidden", 1024}}}, {"network", "bound"}},
+      {{"topology", "dgx_h100_8"}, {"model", {{"expert_hidden", 1024}}}, {"network", "bound"}},
       {"test", "#"},
       routing);
   const SimulationResult result = simulate(one);
@@ -123,14 +123,14 @@ ExpertLoad counts(std::int64_t source_rank) {
 
 TEST(Simulation, GivesLoadsButNoTimesForCountsWithoutRanks) {
   const auto routing = std::make_shared<const RoutingData>(counts(-1));
-  const json document = {{"topology", "hgx_h100_8"}, {"model", {{"expert_hidden", 512}}}};
+  const json document = {{"topology", "dgx_h100_8"}, {"model", {{"expert_hidden", 512}}}};
   const SimulationResult result = simulate(load_scenario(document, {"test", "#"}, routing));
   EXPECT_FALSE(result.total.step_s.has_value());
   EXPECT_FALSE(result.layers[0].dispatch.has_value());
   EXPECT_DOUBLE_EQ(result.layers[0].expert_imbalance, 2.0);  // 15 over a mean of 7.5
   EXPECT_EQ(result.layers[0].busiest_rank, 7);               // experts 14 and 15
   const json capped = {
-      {"topology", "hgx_h100_8"}, {"model", {{"expert_hidden", 512}}}, {"capacity", "drop"}};
+      {"topology", "dgx_h100_8"}, {"model", {{"expert_hidden", 512}}}, {"capacity", "drop"}};
   expect_error<MissingCapability>(
       [&] {
         (void)simulate(load_scenario(capped, {"test", "#"}, routing));
@@ -141,7 +141,7 @@ TEST(Simulation, GivesLoadsButNoTimesForCountsWithoutRanks) {
 TEST(Simulation, PricesCountsPerRankExactly) {
   const auto routing = std::make_shared<const RoutingData>(counts(3));
   const json document = {
-      {"topology", "hgx_h100_8"}, {"model", {{"expert_hidden", 512}}}, {"network", "bound"}};
+      {"topology", "dgx_h100_8"}, {"model", {{"expert_hidden", 512}}}, {"network", "bound"}};
   const SimulationResult result = simulate(load_scenario(document, {"test", "#"}, routing));
   ASSERT_TRUE(result.layers[0].dispatch.has_value());
   // Everything but experts 6 and 7, which live on rank 3 itself, crosses: (120 - 13) rows of 2 KiB.

@@ -30,7 +30,7 @@ json merged_model(const json& model, const Location& where) {
   if (!given.is_object()) {
     throw InvalidInput("wrong type: wanted a model's name or an object", where);
   }
-  if (!given.contains("preset")) {
+  if (given.value("preset", json("")) == "") {
     return given;
   }
   if (!given["preset"].is_string()) {

@@ -21,6 +21,9 @@ namespace {
 std::set<std::string> stems(const std::string& folder, const std::string& suffix) {
   std::set<std::string> found;
   const std::filesystem::path place = std::filesystem::path(SWITCHYARD_SOURCE_DIR) / folder;
+  if (!std::filesystem::is_directory(place)) {
+    return found;
+  }
   for (const auto& entry : std::filesystem::directory_iterator(place)) {
     const std::string stem = entry.path().stem().string();
     if (entry.path().extension() == ".cpp" && stem.ends_with(suffix)) {

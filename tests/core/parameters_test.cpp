@@ -47,10 +47,11 @@ TEST(Parameters, RefuseBareQuantitiesAndValuesOutOfRange) {
 }
 
 TEST(Parameters, ReportWhatNobodyAskedFor) {
-  Parameters parameters(json{{"kk", 4}}, kWhere);
-  (void)parameters.get_integer("k", 2, kSmall, "");
-  expect_error<InvalidInput>([&] { parameters.finish(); },
-                             "s.json#/router/kk: no such parameter, value 4\ndid you mean \"k\"?");
+  Parameters parameters(json{{"topk", 4}}, kWhere);
+  (void)parameters.get_integer("top_k", 2, kSmall, "");
+  expect_error<InvalidInput>(
+      [&] { parameters.finish(); },
+      "s.json#/router/topk: no such parameter, value 4\ndid you mean \"top_k\"?");
 }
 
 TEST(Parameters, DescribeThemselves) {

@@ -31,7 +31,7 @@ TEST(Scenario, FillsInWhatIsNotSaid) {
   EXPECT_EQ(scenario.token_bytes.dispatch, 2048);
   const json resolved = json::parse(scenario.resolved_json);
   EXPECT_EQ(resolved["placement"]["name"], "contiguous");
-  EXPECT_EQ(resolved["network"]["launch_overhead"], "0ps");
+  EXPECT_EQ(resolved["network"]["launch_overhead"], "0s");
 }
 
 TEST(Scenario, WrittenBackMeansTheSame) {

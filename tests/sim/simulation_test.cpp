@@ -107,7 +107,7 @@ TEST(Simulation, AsksForARuleWhenTheTraceHasNoRanks) {
 TEST(Simulation, NeedsLogitsToReroute) {
   const json reroute = {{"capacity", {{"name", "reroute"}, {"factor", 0.5}}}};
   expect_error<MissingCapability>([&] { (void)simulate(scenario(reroute)); }, "logits");
-  EXPECT_GT(simulate(scenario(reroute, {.with_logits = true})).total.dropped_fraction, 0);
+  EXPECT_GT(simulate(scenario(reroute, {.with_logits = true})).total.rerouted_fraction, 0);
 }
 
 ExpertLoad counts(std::int64_t source_rank) {

@@ -107,7 +107,9 @@ TEST(Simulation, AsksForARuleWhenTheTraceHasNoRanks) {
 TEST(Simulation, NeedsLogitsToReroute) {
   const json reroute = {{"capacity", {{"name", "reroute"}, {"factor", 0.5}}}};
   expect_error<MissingCapability>([&] { (void)simulate(scenario(reroute)); }, "logits");
-  EXPECT_GT(simulate(scenario(reroute, {.with_logits = true})).total.rerouted_fraction, 0);
+  // Half as many slots as pairs: the half that finds no room anywhere is dropped.
+  const SmallTrace crowded{.tokens_per_rank = 32, .with_logits = true};
+  EXPECT_DOUBLE_EQ(simulate(scenario(reroute, crowded)).total.dropped_fraction, 0.5);
 }
 
 ExpertLoad counts(std::int64_t source_rank) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "core/check.hpp"
@@ -17,6 +18,12 @@ class MatrixView {
 
   MatrixView(T* values, std::size_t rows, std::size_t columns)
       : values_(values), rows_(rows), columns_(columns) {}
+
+  /// What may be written may be read.
+  operator MatrixView<const T>() const  // NOLINT(google-explicit-constructor)
+      requires(!std::is_const_v<T>) {
+    return {values_, rows_, columns_};
+  }
 
   [[nodiscard]] std::size_t rows() const { return rows_; }
 

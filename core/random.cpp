@@ -21,13 +21,6 @@ std::uint64_t stream_seed(std::uint64_t seed, std::initializer_list<std::uint64_
 
 }  // namespace
 
-std::uint64_t mix_bits(std::uint64_t state, std::uint64_t value) {
-  std::uint64_t z = (state ^ value) + 0x9e3779b97f4a7c15ULL;
-  z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9ULL;
-  z = (z ^ (z >> 27U)) * 0x94d049bb133111ebULL;
-  return z ^ (z >> 31U);
-}
-
 RandomStream::RandomStream(std::uint64_t seed, std::initializer_list<std::uint64_t> path)
     : engine_(stream_seed(seed, path)) {}
 

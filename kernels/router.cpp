@@ -4,6 +4,11 @@ namespace switchyard {
 
 template class Registry<Router>;
 
+RoutingDecision RoutingDecision::empty(std::size_t tokens, std::size_t top_k) {
+  return {.expert_ids = Matrix<std::int32_t>(tokens, top_k, kNoExpert),
+          .weights = Matrix<float>(tokens, top_k)};
+}
+
 void Router::check_shape(std::size_t experts, std::size_t /*hidden*/) const {
   if (experts < top_k()) {
     throw InvalidInput("a router that keeps " + std::to_string(top_k()) +

@@ -17,11 +17,15 @@ namespace switchyard {
 
 /// Choices of a chunk of tokens.
 struct RoutingDecision {
-  Matrix<std::int32_t> expert_ids;       // [tokens, k], best first; kNoExpert = none
-  Matrix<float> weights;                 // [tokens, k]; 0 where there is no expert
-  std::vector<std::uint8_t> alive = {};  // [tokens] or empty; 0 = token skips this layer
+  Matrix<std::int32_t> expert_ids;  // [tokens, k], best first; kNoExpert = none
+  Matrix<float> weights;            // [tokens, k]; 0 where there is no expert
+  /// [tokens]; 0 = the token skips this layer. A router fills it always or never.
+  std::vector<std::uint8_t> alive = {};
   /// Numbers the router hands to itself at the next layer, [tokens, any]; empty for most.
   Matrix<float> carried = {};
+
+  /// No choices yet: every place empty.
+  static RoutingDecision empty(std::size_t tokens, std::size_t top_k);
 
   bool operator==(const RoutingDecision&) const = default;
 };
@@ -44,8 +48,9 @@ struct RouterInput {
 /// | hook            | when                 | default                                            |
 /// |-----------------|----------------------|----------------------------------------------------|
 /// | top_k()         | before anything else | -                                                  |
-/// | needs_hidden()  | before the input     | false: logits come from the gate projection        |
+/// | needs_hidden()  | before the input     | false                                              |
 /// | check_shape()   | once per model       | experts >= k                                       |
+/// | needs_logits()  | before the input     | unless needs_hidden()                              |
 /// | route()         | per chunk            | -; must be safe to call from several threads       |
 class Router {
  public:
@@ -59,8 +64,11 @@ class Router {
   /// Choices per token, the width of the decision.
   [[nodiscard]] virtual std::size_t top_k() const = 0;
 
-  /// True if route() reads `hidden` and `gate` instead of `logits`.
+  /// True if route() reads `hidden` and `gate`.
   [[nodiscard]] virtual bool needs_hidden() const { return false; }
+
+  /// True if route() reads `logits`, the gate projection of `hidden`.
+  [[nodiscard]] virtual bool needs_logits() const { return !needs_hidden(); }
 
   /// Throws InvalidInput if the router cannot serve a model of this shape.
   virtual void check_shape(std::size_t experts, std::size_t hidden) const;

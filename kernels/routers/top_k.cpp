@@ -33,8 +33,7 @@ class TopKRouter final : public Router {
         (executor_ == Executor::Auto && has_top_k_kernel(experts, on_device.slots))) {
       return top_k_on_device(input.logits, on_device);
     }
-    RoutingDecision decision{.expert_ids = Matrix<std::int32_t>(tokens, k_),
-                             .weights = Matrix<float>(tokens, k_)};
+    RoutingDecision decision = RoutingDecision::empty(tokens, k_);
     for_each_token(
         tokens,
         [&] { return RowSelector(experts, k_); },

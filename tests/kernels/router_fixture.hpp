@@ -10,6 +10,7 @@
 
 #include "core/random.hpp"
 #include "kernels/router.hpp"
+#include "kernels/workloads/workload.hpp"
 
 namespace switchyard {
 
@@ -17,6 +18,12 @@ inline std::unique_ptr<Router> make_router(
     const std::string& name, const nlohmann::json& values = nlohmann::json::object()) {
   Parameters parameters(values, {"test", ""});
   return Registry<Router>::instance().create(name, "router", parameters);
+}
+
+inline std::unique_ptr<Workload> make_workload(
+    const std::string& name, const nlohmann::json& values = nlohmann::json::object()) {
+  Parameters parameters(values, {"test", ""});
+  return Registry<Workload>::instance().create(name, "workload", parameters);
 }
 
 inline Matrix<float> normal_matrix(std::size_t rows, std::size_t columns, std::uint64_t seed) {

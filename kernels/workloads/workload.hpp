@@ -1,0 +1,66 @@
+// Where hidden states and gate weights come from: a generator, or tensors of the user. One .cpp in
+// kernels/workloads/ per source. Everything a workload answers depends on its parameters and the
+// arguments alone, never on the order of calls or the number of threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/matrix.hpp"
+#include "core/registry.hpp"
+
+namespace switchyard {
+
+struct WorkloadShape {
+  std::size_t steps = 0;
+  std::size_t layers = 0;  // MoE layers
+  std::size_t ranks = 0;
+  std::size_t hidden = 0;
+  std::size_t experts = 0;
+};
+
+/// Tokens of one source rank in one step, the same ones at every layer.
+struct WorkloadTokens {
+  std::vector<std::int64_t> token_ids;     // [tokens] vocabulary ids, or empty
+  std::vector<std::int64_t> sequence_ids;  // [tokens] or empty
+  std::vector<std::uint8_t> modality;      // [tokens] 0 = text, 1 = image; or empty
+};
+
+/// One source rank at one layer of one step, each counted from 0.
+struct WorkloadPlace {
+  std::size_t step = 0;
+  std::size_t layer = 0;
+  std::size_t rank = 0;
+};
+
+/// | hook            | when                                       | gives |
+/// |-----------------|--------------------------------------------|--------------------------------|
+/// | shape()         | first                                      | sizes | | token_count()   | per
+/// step and rank                          | tokens on that rank            | | gate()          |
+/// once per layer                             | [experts, hidden] weights      | | tokens() | per
+/// step and rank                          | what tokens carry along        | | fill_hidden()   |
+/// per place, layers ascending for given rank | [tokens, hidden] states        |
+class Workload {
+ public:
+  Workload() = default;
+  Workload(const Workload&) = delete;
+  Workload& operator=(const Workload&) = delete;
+  Workload(Workload&&) = delete;
+  Workload& operator=(Workload&&) = delete;
+  virtual ~Workload() = default;
+
+  [[nodiscard]] virtual WorkloadShape shape() const = 0;
+  [[nodiscard]] virtual std::size_t token_count(std::size_t rank) const = 0;
+  /// One sentence for the trace's metadata.
+  [[nodiscard]] virtual std::string provenance() const = 0;
+  [[nodiscard]] virtual Matrix<float> gate(std::size_t layer) const = 0;
+  [[nodiscard]] virtual WorkloadTokens tokens(std::size_t step, std::size_t rank) const = 0;
+  /// On entry `hidden` holds what the call for the layer before left (anything at layer 0).
+  virtual void fill_hidden(const WorkloadPlace& place, MatrixView<float> hidden) const = 0;
+};
+
+extern template class Registry<Workload>;
+
+}  // namespace switchyard

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 
-#include "core/embedded.hpp"
 #include "core/registry.hpp"
 #include "kernels/router.hpp"
 #include "sim/all_to_all.hpp"
+#include "sim/network/network.hpp"
+#include "topologies/topology_file.hpp"
 
 namespace switchyard {
 namespace {
@@ -28,14 +29,31 @@ CatalogueKind kind_of(const std::string& plural,
   return {plural, noun, sentence, entries, parameters};
 }
 
+// A preset explains itself through `inspect`; it has no parameters of its own.
+CatalogueKind topology_kind() {
+  const auto entries = [] {
+    std::vector<CatalogueEntry> found;
+    for (const TopologyPreset& preset : topology_presets()) {
+      found.push_back({preset.name, preset.description});
+    }
+    return found;
+  };
+  return {"topologies", "topology", "clusters ready to use", entries, [](const std::string&) {
+            return std::vector<ParameterDescription>();
+          }};
+}
+
 }  // namespace
 
 const std::vector<CatalogueKind>& catalogue() {
   static const std::vector<CatalogueKind> kKinds{
       kind_of<Router>("routers", "router", "rules that choose the experts of a token"),
-      kind_of<AllToAll>("all_to_all",
-                        "all-to-all algorithm",
-                        "algorithms that order the transfers of an exchange"),
+      topology_kind(),
+      kind_of<TopologyGenerator>(
+          "generators", "topology generator", "rules that make a cluster from a few numbers"),
+      kind_of<AllToAll>(
+          "all_to_all", "all-to-all algorithm", "orders of the transfers of an exchange"),
+      kind_of<Network>("networks", "network", "ways to time the transfers"),
   };
   return kKinds;
 }

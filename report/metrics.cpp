@@ -1,0 +1,87 @@
+#include "report/metrics.hpp"
+
+#include <optional>
+
+namespace switchyard {
+namespace {
+
+MetricValue value_of(const std::optional<double>& number) {
+  return number ? MetricValue(*number) : MetricValue();
+}
+
+MetricValue index_of(std::int32_t number) {
+  return number < 0 ? MetricValue() : MetricValue(static_cast<std::int64_t>(number));
+}
+
+MetricValue name_of(std::string name) {
+  return name.empty() ? MetricValue() : MetricValue(std::move(name));
+}
+
+std::optional<double> seconds_of(const std::optional<ExchangeResult>& exchange) {
+  return exchange ? std::optional(exchange->time_s) : std::nullopt;
+}
+
+std::optional<double> bytes_of(const LayerResult& layer, double ExchangeResult::*bytes) {
+  if (!layer.dispatch && !layer.combine) {
+    return std::nullopt;
+  }
+  double sum = 0;
+  for (const auto* exchange : {&layer.dispatch, &layer.combine}) {
+    sum += *exchange ? (**exchange).*bytes : 0.0;
+  }
+  return sum;
+}
+
+}  // namespace
+
+std::string link_name(const SimulationResult& result, std::int32_t link) {
+  const auto index = static_cast<std::size_t>(link);
+  return link >= 0 && index < result.links.size() ? result.links[index].name : std::string();
+}
+
+const ExchangeResult* slower_exchange(const LayerResult& layer) {
+  if (!layer.dispatch || !layer.combine) {
+    return layer.dispatch ? &*layer.dispatch : layer.combine ? &*layer.combine : nullptr;
+  }
+  return layer.dispatch->time_s >= layer.combine->time_s ? &*layer.dispatch : &*layer.combine;
+}
+
+std::vector<Metric> layer_metrics(const SimulationResult& result, const LayerResult& layer) {
+  const ExchangeResult* slower = slower_exchange(layer);
+  const std::int32_t bottleneck = slower != nullptr ? slower->bottleneck_link : -1;
+  return {{"dispatch_s", value_of(seconds_of(layer.dispatch))},
+          {"combine_s", value_of(seconds_of(layer.combine))},
+          {"compute_s", layer.compute_s},
+          {"layer_s", value_of(layer.layer_s)},
+          {"exposed_communication_s", value_of(layer.exposed_communication_s)},
+          {"lower_bound_s", value_of(layer.lower_bound_s)},
+          {"bottleneck_link", name_of(link_name(result, bottleneck))},
+          {"expert_imbalance", layer.expert_imbalance},
+          {"rank_imbalance", layer.rank_imbalance},
+          {"dropped_fraction", layer.dropped_fraction},
+          {"padded_fraction", layer.padded_fraction},
+          {"inter_node_bytes", value_of(bytes_of(layer, &ExchangeResult::inter_node_bytes))},
+          {"intra_node_bytes", value_of(bytes_of(layer, &ExchangeResult::intra_node_bytes))}};
+}
+
+std::vector<Metric> total_metrics(const SimulationResult& result) {
+  const TotalResult& total = result.total;
+  return {{"dispatch_s", value_of(total.dispatch_s)},
+          {"combine_s", value_of(total.combine_s)},
+          {"compute_s", total.compute_s},
+          {"layer_s", value_of(total.layer_s)},
+          {"exposed_communication_s", value_of(total.exposed_communication_s)},
+          {"lower_bound_s", value_of(total.lower_bound_s)},
+          {"bottleneck_link", name_of(link_name(result, total.bottleneck_link))},
+          {"expert_imbalance", total.expert_imbalance},
+          {"rank_imbalance", total.rank_imbalance},
+          {"dropped_fraction", total.dropped_fraction},
+          {"padded_fraction", total.padded_fraction},
+          {"inter_node_bytes", value_of(total.inter_node_bytes)},
+          {"intra_node_bytes", value_of(total.intra_node_bytes)},
+          {"step_s", value_of(total.step_s)},
+          {"straggler_rank", index_of(total.straggler_rank)},
+          {"wait_s", value_of(total.wait_s)}};
+}
+
+}  // namespace switchyard

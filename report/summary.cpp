@@ -1,0 +1,270 @@
+#include "report/summary.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "core/units.hpp"
+#include "report/metrics.hpp"
+#include "report/text_table.hpp"
+
+namespace switchyard {
+namespace {
+
+constexpr std::size_t kWidth = 80;
+constexpr std::size_t kLayersShown = 5;
+constexpr std::size_t kLinkWidth = 32;
+
+std::string time_text(double seconds) {
+  return format_quantity(Seconds{seconds});
+}
+
+std::string time_text(const std::optional<double>& seconds) {
+  return seconds ? time_text(*seconds) : "-";
+}
+
+std::string bytes_text(double bytes) {
+  return format_quantity(Bytes{static_cast<std::int64_t>(bytes)});
+}
+
+std::string counted(std::size_t count, const std::string& noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+// Lines of "  label            value       detail".
+class Facts {
+ public:
+  explicit Facts(const TextStyle& style) : style_(style) {}
+
+  void add(const std::string& label, const std::string& value, const std::string& detail) {
+    const std::string line =
+        fmt::format("  {:<17}{}  {}", label, style_.bold(padded(value)), detail);
+    text_ += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+ private:
+  static std::string padded(const std::string& value) { return fmt::format("{:<8}", value); }
+
+  TextStyle style_;
+  std::string text_;
+};
+
+std::string headline(const SimulationResult& result) {
+  std::string text = fmt::format("{} on {} of {}",
+                                 counted(result.ranks, "GPU"),
+                                 counted(result.nodes, "node"),
+                                 result.topology);
+  const auto layers = static_cast<std::size_t>(result.total.layers);
+  const auto steps = static_cast<std::size_t>(result.total.steps);
+  std::string second = fmt::format(
+      "{} experts, top {} · {}", result.experts, result.top_k, counted(layers, "layer"));
+  if (steps > 1) {
+    second += fmt::format(" in {}", counted(steps, "step"));
+  }
+  second += fmt::format(" · trace level {} · seed {}", fidelity_name(result.fidelity), result.seed);
+  return text + "\n" + second + "\n";
+}
+
+std::string layer_label(const SimulationResult& result, const LayerResult& layer) {
+  return result.total.steps > 1 ? fmt::format("step {}, layer {}", layer.step, layer.layer)
+                                : fmt::format("layer {}", layer.layer);
+}
+
+// The layer in which a quantity peaks; result.layers is not empty.
+const LayerResult& worst_by(const SimulationResult& result, double LayerResult::*quantity) {
+  return *std::max_element(result.layers.begin(),
+                           result.layers.end(),
+                           [&](const LayerResult& left, const LayerResult& right) {
+                             return left.*quantity < right.*quantity;
+                           });
+}
+
+void add_times(const SimulationResult& result, Facts& facts) {
+  const TotalResult& total = result.total;
+  if (!total.step_s || !total.dispatch_s || !total.combine_s) {
+    facts.add("step time",
+              "unknown",
+              fmt::format("a level {} trace does not say which bytes move",
+                          fidelity_name(result.fidelity)));
+    facts.add("expert compute", time_text(total.compute_s), "slowest rank of every layer");
+    return;
+  }
+  const auto per_step = [&](double sum) {
+    return time_text(sum / static_cast<double>(std::max<std::int64_t>(total.steps, 1)));
+  };
+  facts.add("step time",
+            time_text(total.step_s),
+            fmt::format("dispatch {}, compute {}, combine {}",
+                        per_step(*total.dispatch_s),
+                        per_step(total.compute_s),
+                        per_step(*total.combine_s)));
+  if (total.steps > 1) {
+    facts.add("whole run",
+              time_text(total.layer_s),
+              fmt::format("{} steps; a step's times are means", total.steps));
+  }
+  if (total.exposed_communication_s && total.layer_s && *total.layer_s > 0) {
+    facts.add("exposed comm.",
+              time_text(total.exposed_communication_s),
+              fmt::format("{:.0f} % of the time no expert computes meanwhile",
+                          100 * *total.exposed_communication_s / *total.layer_s));
+  }
+  if (total.lower_bound_s) {
+    const double exchanged = *total.dispatch_s + *total.combine_s;
+    facts.add("lower bound",
+              time_text(total.lower_bound_s),
+              *total.lower_bound_s > 0
+                  ? fmt::format("of dispatch + combine, which take {:.2f} x that",
+                                exchanged / *total.lower_bound_s)
+                  : "");
+  }
+}
+
+void add_bottlenecks(const SimulationResult& result, Facts& facts) {
+  const TotalResult& total = result.total;
+  const LayerResult& by_expert = worst_by(result, &LayerResult::expert_imbalance);
+  const LayerResult& by_rank = worst_by(result, &LayerResult::rank_imbalance);
+  facts.add("expert imbalance",
+            fmt::format("{:.2f} x", total.expert_imbalance),
+            fmt::format("{}, expert {}", layer_label(result, by_expert), by_expert.busiest_expert));
+  facts.add("rank imbalance",
+            fmt::format("{:.2f} x", total.rank_imbalance),
+            fmt::format("{}, rank {}", layer_label(result, by_rank), by_rank.busiest_rank));
+  if (total.bottleneck_link >= 0) {
+    const LinkResult& link = result.links[static_cast<std::size_t>(total.bottleneck_link)];
+    facts.add("busiest link",
+              time_text(link.bottleneck_s),
+              fmt::format("{} is the bottleneck", shortened(link.name, kLinkWidth)));
+  }
+  if (total.straggler_rank >= 0 && total.wait_s) {
+    facts.add("waiting",
+              time_text(total.wait_s),
+              fmt::format("over all ranks; rank {} is most often last", total.straggler_rank));
+  }
+}
+
+void add_traffic(const SimulationResult& result, Facts& facts) {
+  const TotalResult& total = result.total;
+  if (total.inter_node_bytes && total.intra_node_bytes) {
+    facts.add("traffic",
+              bytes_text(*total.inter_node_bytes + *total.intra_node_bytes),
+              fmt::format("{} between nodes, {} inside them",
+                          bytes_text(*total.inter_node_bytes),
+                          bytes_text(*total.intra_node_bytes)));
+  }
+  if (total.dropped_fraction > 0 || total.rerouted_fraction > 0 || total.padded_fraction > 0) {
+    facts.add("dropped choices",
+              fmt::format("{:.2f} %", 100 * total.dropped_fraction),
+              fmt::format("re-routed {:.2f} %, padding {:.2f} % of the slots sent",
+                          100 * total.rerouted_fraction,
+                          100 * total.padded_fraction));
+  }
+}
+
+// Slowest first when only some are shown, in their own order when all are.
+std::vector<std::size_t> shown_layers(const SimulationResult& result, bool all) {
+  std::vector<std::size_t> order(result.layers.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (all || order.size() <= 1) {
+    return order;
+  }
+  const auto key = [&](std::size_t index) {
+    const LayerResult& layer = result.layers[index];
+    return layer.layer_s ? *layer.layer_s : layer.rank_imbalance;
+  };
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t left, std::size_t right) {
+    return key(left) > key(right);
+  });
+  order.resize(std::min(order.size(), kLayersShown));
+  return order;
+}
+
+std::string layer_table(const SimulationResult& result, bool all) {
+  const auto order = shown_layers(result, all);
+  const bool has_steps = result.total.steps > 1;
+  const bool has_times = result.total.layer_s.has_value();
+  std::vector<TextTable::Column> columns;
+  if (has_steps) {
+    columns.push_back({"step"});
+  }
+  columns.push_back({"layer"});
+  if (has_times) {
+    columns.insert(columns.end(), {{"time"}, {"dispatch"}, {"compute"}, {"combine"}});
+  }
+  columns.insert(columns.end(), {{"experts"}, {"ranks"}, {"top rank"}});
+  TextTable table(columns);
+  for (const std::size_t index : order) {
+    const LayerResult& layer = result.layers[index];
+    std::vector<std::string> row;
+    if (has_steps) {
+      row.push_back(fmt::format("{}", layer.step));
+    }
+    row.push_back(fmt::format("{}", layer.layer));
+    if (has_times) {
+      row.push_back(time_text(layer.layer_s));
+      row.push_back(layer.dispatch ? time_text(layer.dispatch->time_s) : "-");
+      row.push_back(time_text(layer.compute_s));
+      row.push_back(layer.combine ? time_text(layer.combine->time_s) : "-");
+    }
+    row.push_back(fmt::format("{:.2f} x", layer.expert_imbalance));
+    row.push_back(fmt::format("{:.2f} x", layer.rank_imbalance));
+    row.push_back(fmt::format("{}", layer.busiest_rank));
+    table.add(std::move(row));
+  }
+  const std::string title =
+      all || order.size() == result.layers.size()
+          ? "layers"
+          : fmt::format(
+                "{} of {} layers", has_times ? "slowest" : "least balanced", result.layers.size());
+  return title + "\n" + table.text();
+}
+
+std::string wrapped_note(const std::string& note) {
+  std::string text = "  - ";
+  std::size_t column = text.size();
+  std::size_t start = 0;
+  while (start < note.size()) {
+    const std::size_t end = std::min(note.find(' ', start), note.size());
+    const std::string word = note.substr(start, end - start);
+    const std::size_t width = display_width(word);
+    if (column > 4 && column + 1 + width > kWidth) {
+      text += "\n    ";
+      column = 4;
+    }
+    text += (column > 4 ? " " : "") + word;
+    column += width + (column > 4 ? 1 : 0);
+    start = end + 1;
+  }
+  return text + "\n";
+}
+
+}  // namespace
+
+std::string summary_text(const SimulationResult& result, const SummaryOptions& options) {
+  std::string text = headline(result);
+  if (result.is_partial) {
+    text += options.style.warning(fmt::format("interrupted: only the first {} finished",
+                                              counted(result.layers.size(), "layer"))) +
+            "\n";
+  }
+  if (result.layers.empty()) {
+    return text;
+  }
+  Facts facts(options.style);
+  add_times(result, facts);
+  add_bottlenecks(result, facts);
+  add_traffic(result, facts);
+  text += "\n" + facts.text() + "\n" + layer_table(result, options.all_layers);
+  if (options.with_notes && !result.notes.empty()) {
+    text += "\nwhat was assumed\n";
+    for (const std::string& note : result.notes) {
+      text += wrapped_note(note);
+    }
+  }
+  return text;
+}
+
+}  // namespace switchyard

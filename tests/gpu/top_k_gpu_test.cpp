@@ -4,19 +4,13 @@
 #include <string>
 
 #include <fmt/core.h>
-#include <gtest/gtest.h>
 
-#include "kernels/device/cuda_device.hpp"
 #include "kernels/device/top_k_on_device.hpp"
 #include "tests/emulation/routers/emulated_top_k.hpp"
+#include "tests/gpu/gpu_test_support.hpp"
 #if defined(SWITCHYARD_HAS_CUDA)
 #include "kernels/device/device_memory.hpp"
 #endif
-
-#define SWITCHYARD_NEEDS_GPU()                                                    \
-  if (!::switchyard::cuda_device().is_usable) {                                   \
-    GTEST_SKIP() << "no usable GPU: " << ::switchyard::cuda_device().description; \
-  }
 
 namespace switchyard {
 namespace {

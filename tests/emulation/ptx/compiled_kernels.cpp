@@ -1,6 +1,7 @@
 #include "tests/emulation/ptx/compiled_kernels.hpp"
 
 #include <fstream>
+#include <iterator>
 #include <regex>
 #include <sstream>
 
@@ -9,11 +10,10 @@ namespace {
 
 std::string content_of(const std::string& path) {
   std::ifstream file(path);
-  std::ostringstream content;
-  if (!(content << file.rdbuf())) {
+  if (!file) {
     throw PtxError("cannot read " + path);
   }
-  return content.str();
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
 PtxModule parse_files(const std::string& paths) {

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/emulation/ptx/compiled_kernels.hpp"
+#include "tests/emulation/routers/layout_runs.hpp"
 #include "tests/emulation/routers/ptx_top_k.hpp"
 
 namespace switchyard {
@@ -69,6 +70,40 @@ TEST(KernelBudgets, CountersStayWithinTheCommittedTable) {
                  what,
                  per_token(counters.warp_instructions),
                  per_token(counters.sectors()));
+    }
+  }
+}
+
+TEST(KernelBudgets, LayoutCountersStayWithinTheCommittedTable) {
+  SWITCHYARD_NEEDS_COMPILED_KERNELS();
+  constexpr std::int32_t kLayoutTokens = 1024;
+  for (const auto& row : table("layout_budgets.csv")) {
+    ASSERT_EQ(row.size(), 8U);
+    const LayoutInput input(
+        {.tokens = kLayoutTokens,
+         .slots = std::stoi(row[1]),
+         .experts = std::stoi(row[2]),
+         .ranks = std::stoi(row[3]),
+         .ranks_per_node = std::stoi(row[4]),
+         .order = row[0] == "slot_major" ? ChoiceOrder::SlotMajor : ChoiceOrder::TokenMajor});
+    for (const CompiledKernels& compiled : compiled_kernels()) {
+      const PtxLayoutRun run = ptx_layout(compiled.module, input, {.chunk_tokens = 256});
+      const auto per_token = [](std::uint64_t count, std::uint64_t place) {
+        return static_cast<double>(count + place) / kLayoutTokens;
+      };
+      const double instructions =
+          per_token(run.count.warp_instructions, run.place.warp_instructions);
+      const double sectors = per_token(run.count.sectors(), run.place.sectors());
+      const double wavefronts = per_token(run.count.shared_wavefronts, run.place.shared_wavefronts);
+      const std::string what = input.test.name() + " for " + compiled.module.target;
+      expect_within(instructions, std::stod(row[5]), what + ": instructions");
+      expect_within(sectors, std::stod(row[6]), what + ": sectors");
+      expect_within(wavefronts, std::stod(row[7]), what + ": shared wavefronts");
+      fmt::print("{}: {:.1f} warp instructions, {:.2f} sectors, {:.2f} shared wavefronts a token\n",
+                 what,
+                 instructions,
+                 sectors,
+                 wavefronts);
     }
   }
 }

@@ -191,7 +191,7 @@ Value atomicMax(Value* address, Value value) {
 }
 
 template <typename Value>
-Value __ldg(const Value* address) {
+Value __ldcg(const Value* address) {
   return *address;
 }
 

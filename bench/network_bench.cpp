@@ -1,4 +1,5 @@
-// What a network costs: the closed form at a thousand ranks, SimGrid where it still finishes.
+// What a network costs: the closed form at a thousand ranks, SimGrid where it still finishes. And
+// what the all-to-all algorithms cost to lay out.
 // Traffic is uneven (log-normal per destination and per pair); the fabric has eight GPUs a node,
 // one NIC each, one leaf per rail and four nodes, and a 2:1 spine.
 #include <cmath>
@@ -8,6 +9,7 @@
 #include <benchmark/benchmark.h>
 
 #include "core/random.hpp"
+#include "sim/all_to_all.hpp"
 #include "sim/network/network.hpp"
 
 namespace switchyard {
@@ -119,6 +121,41 @@ BENCHMARK_CAPTURE(run_network, simgrid, "simgrid")
     ->Iterations(1)
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
+
+void lay_out(benchmark::State& state, const std::string& name) {
+  const auto ranks = static_cast<std::size_t>(state.range(0));
+  const Case& input = Case::of(ranks);
+  Exchange exchange{.copy_bytes = bytes_between_ranks(input.schedule)};
+  exchange.rank_bytes = exchange.copy_bytes;
+  exchange.node_bytes = Matrix<std::int64_t>(ranks, input.fabric.node_count());
+  for (std::size_t rank = 0; rank < ranks; ++rank) {
+    exchange.node_of_rank.push_back(input.fabric.node_of(RankId(rank)).value);
+    exchange.token_bytes.push_back(std::int64_t{1} << 22);
+  }
+  for (std::size_t source = 0; source < ranks; ++source) {
+    for (std::size_t destination = 0; destination < ranks; ++destination) {
+      exchange.node_bytes(source, static_cast<std::size_t>(exchange.node_of_rank[destination])) +=
+          exchange.rank_bytes(source, destination) / 4;
+    }
+  }
+  Parameters defaults = Parameters::describing();
+  const auto algorithm = Registry<AllToAll>::instance().create(name, "all-to-all", defaults);
+  std::size_t transfers = 0;
+  for (auto _ : state) {
+    transfers = algorithm->schedule(exchange).transfer_count();
+  }
+  state.counters["transfers"] = static_cast<double>(transfers);
+}
+
+const bool kRegistered = [] {
+  for (const std::string& name : Registry<AllToAll>::instance().names()) {
+    benchmark::RegisterBenchmark(("lay_out/" + name).c_str(), lay_out, name)
+        ->Arg(64)
+        ->Arg(256)
+        ->Unit(benchmark::kMillisecond);
+  }
+  return true;
+}();
 
 }  // namespace
 }  // namespace switchyard

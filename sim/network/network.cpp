@@ -40,14 +40,13 @@ void check_incast(const std::vector<IncastPoint>& incast) {
 }
 
 std::size_t link_called(const Fabric& fabric, const std::string& name) {
-  const std::span<const Link> links = fabric.links();
-  const auto found = std::ranges::find(links, name, &Link::name);
-  if (found == links.end()) {
-    std::vector<std::string> names(links.size());
-    std::ranges::transform(links, names.begin(), &Link::name);
-    throw InvalidInput("no link is called \"" + name + "\"", {}, suggestion_hint(name, names));
+  if (const auto found = fabric.find_link(name)) {
+    return found->index();
   }
-  return static_cast<std::size_t>(found - links.begin());
+  const std::span<const Link> links = fabric.links();
+  std::vector<std::string> names(links.size());
+  std::ranges::transform(links, names.begin(), &Link::name);
+  throw InvalidInput("no link is called \"" + name + "\"", {}, suggestion_hint(name, names));
 }
 
 /// What one transfer asks of its route.

@@ -21,7 +21,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kSchemaPath = "sim/schema/scenario.schema.json";
-constexpr const char* kDefaultNetwork = "bound";
+constexpr const char* kDefaultNetwork = "fluid";
 
 // "contiguous" and {"name": "contiguous", ...} mean the same.
 json as_object(const json& choice) {

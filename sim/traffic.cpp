@@ -89,6 +89,7 @@ void TrafficCounter::add(const Matrix<std::int32_t>& ids,
 
 void TrafficCounter::add_counts(std::size_t source_rank, std::span<const std::int64_t> counts) {
   has_tokens_ = false;
+  traffic_.rank_tokens.clear();
   for (std::size_t expert = 0; expert < counts.size(); ++expert) {
     const auto rank = static_cast<std::size_t>(expert_ranks_.rank_of(source_rank, expert));
     traffic_.copies(source_rank, rank) += counts[expert];
@@ -155,6 +156,9 @@ Exchange exchange_of(const TrafficMatrix& traffic,
   if (!traffic.unique_rank_tokens.empty()) {
     exchange.rank_bytes = scaled(traffic.unique_rank_tokens, each, is_combine);
     exchange.node_bytes = scaled(traffic.unique_node_tokens, each, false);
+  }
+  for (const std::int64_t tokens : traffic.rank_tokens) {
+    exchange.token_bytes.push_back(tokens * each);
   }
   for (std::size_t rank = 0; rank < traffic.copies.rows(); ++rank) {
     exchange.node_of_rank.push_back(fabric.node_of(RankId{rank}).value);

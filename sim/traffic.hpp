@@ -18,7 +18,7 @@ struct TrafficMatrix {
   Matrix<std::int64_t> unique_rank_tokens;  // [ranks, ranks] distinct tokens; empty if unknown
   Matrix<std::int64_t> unique_node_tokens;  // [ranks, nodes] distinct tokens; empty if unknown
   Matrix<std::int64_t> expert_rows;         // [ranks, experts] rows each rank's copy computes
-  std::vector<std::int64_t> rank_tokens;    // [ranks] tokens that start on each rank
+  std::vector<std::int64_t> rank_tokens;    // [ranks] tokens that start there; empty if unknown
 };
 
 /// Adds tokens to a traffic matrix, chunk by chunk.

@@ -97,6 +97,7 @@ TEST(Exchange, CombineIsTheTransposeOfDispatch) {
   const Exchange there = exchange_of(traffic, bytes, Direction::Dispatch, fabric());
   const Exchange back = exchange_of(traffic, bytes, Direction::Combine, fabric());
   EXPECT_EQ(there.copy_bytes(0, 9), 100);
+  EXPECT_EQ(there.token_bytes.at(12), 100);
   EXPECT_EQ(back.copy_bytes(9, 0), 200);
   EXPECT_EQ(there.node_bytes(0, 1), 100);  // rank 0 to node 1
   EXPECT_EQ(back.node_bytes(12, 0), 200);  // node 0 back to rank 12

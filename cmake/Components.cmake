@@ -25,7 +25,7 @@ target_include_directories(switchyard PUBLIC
 target_link_libraries(switchyard
   PUBLIC nlohmann_json::nlohmann_json
   PRIVATE $<BUILD_INTERFACE:switchyard_warnings> Boost::headers Boost::graph Boost::iostreams
-          fmt::fmt SQLite::SQLite3 ZLIB::ZLIB pugixml::pugixml OneDNN::dnnl OpenMP::OpenMP_CXX
+          fmt::fmt SQLite::SQLite3 ZLIB::ZLIB pugixml::pugixml yaml-cpp OneDNN::dnnl OpenMP::OpenMP_CXX
           PkgConfig::XXHASH Threads::Threads valijson ${CMAKE_DL_LIBS})
 if(SWITCHYARD_HAS_CUDA)
   file(GLOB_RECURSE cuda_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/kernels/*.cu")

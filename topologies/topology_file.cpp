@@ -13,6 +13,7 @@
 #include "core/schema.hpp"
 #include "core/suggestion.hpp"
 #include "topologies/topology_document.hpp"
+#include "topologies/topology_format.hpp"
 
 namespace switchyard {
 
@@ -28,6 +29,11 @@ constexpr int kDeepestPreset = 8;  // presets built on presets; more is a circle
 
 std::string preset_path(const std::string& name) {
   return fmt::format("{}{}{}", kPresetFolder, name, kExtension);
+}
+
+bool is_file(const std::string& name_or_path) {
+  std::error_code ignored;
+  return name_or_path == "-" || std::filesystem::is_regular_file(name_or_path, ignored);
 }
 
 std::vector<std::string> preset_names() {
@@ -107,6 +113,35 @@ PathPolicy policy_of(const std::string& name) {
   throw InternalError("the topology schema lets through the path policy " + name);
 }
 
+// A file that a document names: beside the document, else from the current folder.
+std::filesystem::path named_file(const std::string& name, const Location& where) {
+  const std::filesystem::path beside =
+      std::filesystem::path(where.file).parent_path() / std::filesystem::path(name);
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(beside, ignored) ? beside : std::filesystem::path(name);
+}
+
+Fabric::Parts imported(const json& document, const Location& where) {
+  const std::filesystem::path path = named_file(document.at("file").get<std::string>(), where);
+  const std::string format = document.value("format", guess_topology_format(path));
+  if (format.empty()) {
+    throw InvalidInput(fmt::format("\"{}\" is in no known topology format", path.string()),
+                       where.child("file"),
+                       "name it by \"format\"");
+  }
+  Parameters parameters(document.value("parameters", json()), where.child("parameters"));
+  const Fabric fabric = Registry<TopologyFormat>::instance()
+                            .create(format, "topology format", parameters, where.child("format"))
+                            ->read(path);
+  return {.name = fabric.name(),
+          .source = fabric.source(),
+          .is_calibrated = fabric.is_calibrated(),
+          .devices = {fabric.devices().begin(), fabric.devices().end()},
+          .links = {fabric.links().begin(), fabric.links().end()},
+          .path_policy = fabric.path_policy(),
+          .path_seed = fabric.path_seed()};
+}
+
 Fabric::Parts generated(const json& document, const Location& where) {
   const auto name = document.at("generator").get<std::string>();
   Parameters parameters(document.value("parameters", json()), where.child("parameters"));
@@ -117,6 +152,27 @@ Fabric::Parts generated(const json& document, const Location& where) {
   } catch (const InvalidInput& error) {
     throw InvalidInput(error.what(), where.child("parameters"), error.hint());
   }
+}
+
+// What the explicit devices and links are added to.
+Fabric::Parts basis_of(const json& document, const Location& where) {
+  const bool is_generated = document.contains("generator");
+  const bool is_imported = document.contains("file");
+  if (is_generated && is_imported) {
+    throw InvalidInput("a topology has either a \"generator\" or a \"file\"", where);
+  }
+  if (is_generated || is_imported) {
+    return is_generated ? generated(document, where) : imported(document, where);
+  }
+  if (!document.contains("devices")) {
+    throw InvalidInput(
+        "a topology needs \"devices\" and \"links\", a \"generator\", a \"preset\" or a \"file\"",
+        where);
+  }
+  if (document.contains("parameters")) {
+    throw InvalidInput("\"parameters\" without a \"generator\"", where.child("parameters"));
+  }
+  return {};
 }
 
 json device_to_json(const Device& device) {
@@ -148,42 +204,34 @@ json link_to_json(const Link& link, std::span<const Device> devices) {
 Fabric fabric_from_json(const json& given, const Location& where) {
   const json document = with_preset(given, where);
   check_document(document, where);
-  if (!document.contains("generator") && !document.contains("devices")) {
-    throw InvalidInput(
-        "a topology needs \"devices\" and \"links\", a \"generator\" or a \"preset\"", where);
-  }
-  if (!document.contains("generator") && document.contains("parameters")) {
-    throw InvalidInput("\"parameters\" without a \"generator\"", where.child("parameters"));
-  }
-  FabricBuilder builder(document.contains("generator") ? generated(document, where)
-                                                       : Fabric::Parts{});
+  FabricBuilder builder(basis_of(document, where));
   read_devices(document.value("devices", json::array()), builder, where.child("devices"));
   read_links(document.value("links", json::array()), builder, where.child("links"));
   apply_overrides(
       document.value("overrides", json::array()), builder.parts(), where.child("overrides"));
   Fabric::Parts parts = builder.take();
-  parts.name = document.value("name", "");
-  parts.source = document.value("source", "");
-  parts.is_calibrated = document.value("calibrated", false);
-  parts.path_policy = policy_of(document.value("path_policy", "hashed"));
-  parts.path_seed = document.value("path_seed", std::uint64_t{0});
+  parts.name = document.value("name", parts.name);
+  parts.source = document.value("source", parts.source);
+  parts.is_calibrated = document.value("calibrated", parts.is_calibrated);
+  parts.path_policy =
+      policy_of(document.value("path_policy", std::string(path_policy_name(parts.path_policy))));
+  parts.path_seed = document.value("path_seed", parts.path_seed);
   return Fabric(std::move(parts), where);
 }
 
 json load_topology_document(const std::string& name_or_path) {
-  std::error_code ignored;
-  if (name_or_path == "-" || std::filesystem::is_regular_file(name_or_path, ignored)) {
-    return with_preset(read_json_file(name_or_path), {name_or_path, ""});
+  if (!is_file(name_or_path)) {
+    return with_preset(preset_document(name_or_path, {}), {preset_path(name_or_path), ""});
   }
-  return with_preset(preset_document(name_or_path, {}), {preset_path(name_or_path), ""});
+  if (name_or_path != "-" && !guess_topology_format(name_or_path).empty()) {
+    return {{"file", name_or_path}};
+  }
+  return with_preset(read_json_file(name_or_path), {name_or_path, ""});
 }
 
 Fabric load_topology(const std::string& name_or_path) {
-  std::error_code ignored;
-  const bool is_file =
-      name_or_path == "-" || std::filesystem::is_regular_file(name_or_path, ignored);
   return fabric_from_json(load_topology_document(name_or_path),
-                          {is_file ? name_or_path : preset_path(name_or_path), ""});
+                          {is_file(name_or_path) ? name_or_path : preset_path(name_or_path), ""});
 }
 
 json topology_to_json(const Fabric& fabric) {

@@ -33,4 +33,10 @@ class TopologyFormat {
 
 extern template class Registry<TopologyFormat>;
 
+/// The first bytes of a file, for recognises(); empty if it cannot be read.
+std::string beginning_of(const std::filesystem::path& path);
+
+/// The name of the format that recognises the file; empty if none does.
+std::string guess_topology_format(const std::filesystem::path& path);
+
 }  // namespace switchyard

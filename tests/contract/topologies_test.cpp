@@ -1,12 +1,13 @@
 // What every generator and every preset promises, so that a new one is tested on arrival.
 #include <algorithm>
-#include <filesystem>
 #include <map>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/temporary_folder.hpp"
 #include "topologies/topology_file.hpp"
+#include "topologies/topology_format.hpp"
 
 namespace switchyard {
 namespace {
@@ -95,6 +96,18 @@ TEST_P(EveryTopology, ReadsBackFromItsExplicitDocument) {
   EXPECT_TRUE(std::ranges::equal(again.links(), fabric.links()));
 }
 
+TEST_P(EveryTopology, ReadsBackFromGraphml) {
+  const Fabric fabric = load();
+  const testing::TemporaryFolder folder;
+  Parameters parameters = Parameters::describing();
+  const auto format = Registry<TopologyFormat>::instance().at("graphml", "format").make(parameters);
+  const Fabric again = format->read(folder.write("fabric.graphml", format->write(fabric)));
+  EXPECT_EQ(again.name(), fabric.name());
+  EXPECT_EQ(again.source(), fabric.source());
+  EXPECT_TRUE(std::ranges::equal(again.devices(), fabric.devices()));
+  EXPECT_TRUE(std::ranges::equal(again.links(), fabric.links()));
+}
+
 INSTANTIATE_TEST_SUITE_P(Topologies,
                          EveryTopology,
                          ::testing::ValuesIn(all_topologies()),
@@ -110,22 +123,29 @@ TEST(TopologyPresets, SayWhatTheyAreAndWhereTheirFiguresComeFrom) {
   }
 }
 
-TEST(TopologyGenerators, AreOneFileEach) {
-  const std::filesystem::path folder =
-      std::filesystem::path(SWITCHYARD_SOURCE_DIR) / "topologies" / "generators";
-  std::vector<std::string> stems;
-  for (const auto& file : std::filesystem::directory_iterator(folder)) {
-    stems.push_back(file.path().stem().string());
-  }
-  std::ranges::sort(stems);
-  EXPECT_EQ(Registry<TopologyGenerator>::instance().names(), stems);
-}
-
 TEST(TopologyGenerators, DescribeEveryParameter) {
   for (const std::string& name : Registry<TopologyGenerator>::instance().names()) {
     for (const auto& parameter :
          Registry<TopologyGenerator>::instance().describe(name, "topology generator")) {
       EXPECT_FALSE(parameter.sentence.empty()) << name << "." << parameter.name;
+    }
+  }
+}
+
+TEST(TopologyFormats, ReadOrWriteAndRefuseTheOtherPolitely) {
+  for (const std::string& name : Registry<TopologyFormat>::instance().names()) {
+    Parameters parameters = Parameters::describing();
+    const auto format = Registry<TopologyFormat>::instance().at(name, "format").make(parameters);
+    EXPECT_TRUE(format->can_read() || format->can_write()) << name;
+    if (!format->can_read()) {
+      EXPECT_THROW((void)format->read("nothing"), MissingCapability) << name;
+    } else {
+      EXPECT_THROW((void)format->read("no/such/file"), InvalidInput) << name;
+    }
+    if (format->can_write()) {
+      EXPECT_FALSE(format->write(load_topology("dgx_h100_8")).empty()) << name;
+    } else {
+      EXPECT_THROW((void)format->write(load_topology("dgx_h100_8")), MissingCapability) << name;
     }
   }
 }

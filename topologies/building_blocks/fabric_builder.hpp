@@ -49,8 +49,8 @@ class FabricBuilder {
   [[nodiscard]] DeviceId find_device(std::string_view name) const;
 
   /// Beyond these a file is a slip of the keyboard, not a machine.
-  static constexpr std::size_t kMostDevices = 1'000'000;
-  static constexpr std::size_t kMostLinks = 10'000'000;
+  static constexpr std::size_t kMostDevices = 500'000;
+  static constexpr std::size_t kMostLinks = 2'000'000;
 
  private:
   Fabric::Parts parts_;

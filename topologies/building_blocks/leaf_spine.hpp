@@ -1,4 +1,5 @@
-// The two upper layers that several generators share: leaf switches over NICs, spines over leaves.
+// The two upper layers that several generators and importers share: leaf switches over NICs, spines
+// over leaves.
 #pragma once
 
 #include <cstdint>
@@ -10,20 +11,30 @@
 
 namespace switchyard {
 
-/// A leaf switch to be: its name and the NICs plugged into it.
-struct LeafPlan {
-  std::string name;
-  std::vector<DeviceId> nics;
+/// A NIC with its port and the cable in it.
+struct NicPort {
+  DeviceId nic;
+  Cable cable;
 };
 
+/// A leaf switch to be: its name and what is plugged into it.
+struct LeafPlan {
+  std::string name;
+  std::vector<NicPort> ports;
+};
+
+/// One leaf per rail and group of servers: port r of every server of a group meets at its leaf r.
+/// `ports_by_node` [nodes][rails].
+std::vector<LeafPlan> rail_leaves(const std::vector<std::vector<NicPort>>& ports_by_node,
+                                  std::size_t nodes_per_group);
+
 /// The parameters of the upper layers and the making of them. Every leaf has a link to every spine;
-/// all are of one rate: the NIC ports of the fullest leaf / (oversubscription * spines).
+/// all are of one rate: the NIC ports of the thickest leaf / (oversubscription * spines).
 class LeafSpine {
  public:
   explicit LeafSpine(Parameters& parameters);
 
-  /// `nic` is a NIC's port and the cable in it.
-  void add_to(FabricBuilder& builder, const std::vector<LeafPlan>& leaves, const Cable& nic) const;
+  void add_to(FabricBuilder& builder, const std::vector<LeafPlan>& leaves) const;
 
  private:
   std::int64_t spines_;

@@ -32,9 +32,10 @@ NodeParts::Node NodeParts::add_to(FabricBuilder& builder, std::int64_t number) c
     const DeviceId gpu = node.gpus[static_cast<std::size_t>(i)];
     builder.connect(gpu, nvswitch, nvlink_);
     for (std::int64_t j = 0; j < nics_per_gpu_; ++j) {
-      node.nics.push_back(builder.add_device(
-          fmt::format("node{}.nic{}", number, i * nics_per_gpu_ + j), DeviceKind::Nic, id));
-      builder.connect(gpu, node.nics.back(), pcie_);
+      const DeviceId nic = builder.add_device(
+          fmt::format("node{}.nic{}", number, i * nics_per_gpu_ + j), DeviceKind::Nic, id);
+      builder.connect(gpu, nic, pcie_);
+      node.ports.push_back({nic, nic_});
     }
   }
   return node;

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/parameters.hpp"
-#include "topologies/building_blocks/fabric_builder.hpp"
+#include "topologies/building_blocks/leaf_spine.hpp"
 
 namespace switchyard {
 
@@ -24,7 +24,7 @@ class NodeParts {
 
   struct Node {
     std::vector<DeviceId> gpus;  // [gpus per node]
-    std::vector<DeviceId> nics;  // [gpus per node * nics per gpu], those of one GPU together
+    std::vector<NicPort> ports;  // [gpus per node * nics per gpu], those of one GPU together
   };
 
   /// Adds "node<number>.gpu...", "node<number>.nic..." and "node<number>.nvswitch".

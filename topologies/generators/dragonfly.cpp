@@ -41,17 +41,17 @@ class Dragonfly final : public TopologyGenerator {
 
   [[nodiscard]] Fabric::Parts generate() const override {
     FabricBuilder builder;
-    std::vector<std::vector<DeviceId>> nics;  // [nodes][NICs]
+    std::vector<std::vector<NicPort>> ports;  // [nodes][NICs]
     for (std::int64_t i = 0; i < groups_ * routers_ * nodes_per_router_; ++i) {
-      nics.push_back(node_.add_to(builder, i).nics);
+      ports.push_back(node_.add_to(builder, i).ports);
     }
     std::vector<DeviceId> routers;  // [groups * routers per group]
     for (std::int64_t i = 0; i < groups_ * routers_; ++i) {
       routers.push_back(builder.add_device(
           fmt::format("group{}.router{}", i / routers_, i % routers_), DeviceKind::Switch));
       for (std::int64_t node = i * nodes_per_router_; node < (i + 1) * nodes_per_router_; ++node) {
-        for (const DeviceId nic : nics[static_cast<std::size_t>(node)]) {
-          builder.connect(nic, routers.back(), node_.nic_cable());
+        for (const NicPort& port : ports[static_cast<std::size_t>(node)]) {
+          builder.connect(port.nic, routers.back(), port.cable);
         }
       }
     }

@@ -48,7 +48,7 @@ class NvlinkDomain final : public TopologyGenerator {
       add_domain(builder, domain, leaves);
     }
     if (!leaves.empty()) {
-      upper_.add_to(builder, leaves, nic_);
+      upper_.add_to(builder, leaves);
     }
     return builder.take();
   }
@@ -70,7 +70,7 @@ class NvlinkDomain final : public TopologyGenerator {
       const DeviceId nic =
           builder.add_device(fmt::format("node{}.nic{}", domain, i), DeviceKind::Nic, node);
       builder.connect(gpu, nic, pcie_);
-      leaves[static_cast<std::size_t>(i % gpus_per_tray_)].nics.push_back(nic);
+      leaves[static_cast<std::size_t>(i % gpus_per_tray_)].ports.push_back({nic, nic_});
     }
   }
 

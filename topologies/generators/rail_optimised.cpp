@@ -9,10 +9,6 @@
 //      gpu0   gpu1  ...  gpuG-1   |
 //      ==== node 0 (NVSwitch) === node 1 ...        nodes_per_group servers share a group of leaves
 //      `------- group 0 ---------------' `- group 1
-#include <algorithm>
-
-#include <fmt/format.h>
-
 #include "topologies/building_blocks/leaf_spine.hpp"
 #include "topologies/building_blocks/node_parts.hpp"
 #include "topologies/topology_file.hpp"
@@ -31,21 +27,11 @@ class RailOptimised final : public TopologyGenerator {
 
   [[nodiscard]] Fabric::Parts generate() const override {
     FabricBuilder builder;
-    std::vector<std::vector<DeviceId>> nics;  // [nodes][rails]
+    std::vector<std::vector<NicPort>> ports;  // [nodes][rails]
     for (std::int64_t node = 0; node < nodes_; ++node) {
-      nics.push_back(node_.add_to(builder, node).nics);
+      ports.push_back(node_.add_to(builder, node).ports);
     }
-    std::vector<LeafPlan> leaves;
-    for (std::int64_t first = 0; first < nodes_; first += nodes_per_group_) {
-      for (std::size_t rail = 0; rail < nics.front().size(); ++rail) {
-        LeafPlan& leaf = leaves.emplace_back();
-        leaf.name = fmt::format("group{}.leaf{}", first / nodes_per_group_, rail);
-        for (std::int64_t node = first; node < std::min(first + nodes_per_group_, nodes_); ++node) {
-          leaf.nics.push_back(nics[static_cast<std::size_t>(node)][rail]);
-        }
-      }
-    }
-    upper_.add_to(builder, leaves, node_.nic_cable());
+    upper_.add_to(builder, rail_leaves(ports, static_cast<std::size_t>(nodes_per_group_)));
     return builder.take();
   }
 

@@ -36,7 +36,7 @@ class Torus final : public TopologyGenerator {
                        "injection", BytesPerSecond{600e9}, "rate of a GPU to its router"),
                    .latency = parameters.get_duration(
                        "injection_latency", Seconds{100e-9}, "GPU to its router")} {
-    if (count() > static_cast<std::int64_t>(FabricBuilder::kMostDevices / 2)) {
+    if (count() > static_cast<std::int64_t>(FabricBuilder::kMostDevices / 4)) {
       throw InvalidInput(fmt::format("a torus of {} GPUs is not possible", count()),
                          parameters.where());
     }

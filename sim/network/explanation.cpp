@@ -162,7 +162,7 @@ struct LinkClass {
 };
 
 /// Busiest first; classes that carried nothing are left out.
-std::vector<LinkClass> link_classes(const PricedExchange& exchange) {
+std::vector<LinkClass> link_classes(const PricedSchedule& exchange) {
   const std::vector<double> rates = link_rates(exchange.fabric, exchange.options);
   std::map<std::string, LinkClass> by_pattern;
   for (std::size_t link = 0; link < rates.size(); ++link) {
@@ -187,7 +187,7 @@ std::vector<LinkClass> link_classes(const PricedExchange& exchange) {
 }
 
 Relief relief_of(const Network& network,
-                 const PricedExchange& exchange,
+                 const PricedSchedule& exchange,
                  const std::string& label,
                  const std::vector<std::size_t>& links) {
   NetworkOptions faster = exchange.options;
@@ -210,7 +210,7 @@ Relief relief_of(const Network& network,
 
 }  // namespace
 
-Matrix<double> link_utilisation(const PricedExchange& exchange, std::size_t bins) {
+Matrix<double> link_utilisation(const PricedSchedule& exchange, std::size_t bins) {
   const Timeline& timeline = exchange.timeline;
   const std::size_t count = exchange.schedule.transfer_count();
   if (timeline.finish_s.size() != count) {
@@ -244,7 +244,7 @@ Matrix<double> link_utilisation(const PricedExchange& exchange, std::size_t bins
   return use;
 }
 
-std::vector<RankSplit> rank_splits(const PricedExchange& exchange) {
+std::vector<RankSplit> rank_splits(const PricedSchedule& exchange) {
   const AloneTimes times(exchange.fabric, exchange.schedule, exchange.options);
   const TransfersByRank by_rank = transfers_by_rank(exchange.schedule);
   const std::vector<double> entries = rank_entries(exchange.schedule.rank_count, exchange.options);
@@ -285,7 +285,7 @@ ScheduleBounds schedule_bounds(const Fabric& fabric,
 }
 
 std::vector<Relief> relief_options(const Network& network,
-                                   const PricedExchange& exchange,
+                                   const PricedSchedule& exchange,
                                    std::size_t classes) {
   std::vector<Relief> reliefs;
   std::vector<LinkClass> candidates = link_classes(exchange);

@@ -10,8 +10,8 @@
 
 namespace switchyard {
 
-/// One priced exchange; all four belong together.
-struct PricedExchange {
+/// One priced schedule; all four belong together.
+struct PricedSchedule {
   const Fabric& fabric;
   const Schedule& schedule;
   const NetworkOptions& options;
@@ -22,7 +22,7 @@ struct PricedExchange {
 /// parts of the makespan. Each transfer's bytes are spread evenly over the time it drained, which
 /// is exact where its rate was constant; row sums times the bin length give its bytes over its rate
 /// exactly. Throws MissingCapability for a timeline without transfer times.
-Matrix<double> link_utilisation(const PricedExchange& exchange, std::size_t bins);
+Matrix<double> link_utilisation(const PricedSchedule& exchange, std::size_t bins);
 
 /// What a rank's time in the exchange went into; the three add up to makespan - entry.
 struct RankSplit {
@@ -31,7 +31,7 @@ struct RankSplit {
   double wait_s = 0;      // from then until the last rank was done
 };
 
-std::vector<RankSplit> rank_splits(const PricedExchange& exchange);
+std::vector<RankSplit> rank_splits(const PricedSchedule& exchange);
 
 /// Lower bounds of one schedule side by side, in seconds from the start of the collective.
 struct ScheduleBounds {
@@ -60,7 +60,7 @@ struct Relief {
 /// (names that differ only in their numbers), alone and with its whole class, doubled and priced
 /// again by `network`; the largest saving first.
 std::vector<Relief> relief_options(const Network& network,
-                                   const PricedExchange& exchange,
+                                   const PricedSchedule& exchange,
                                    std::size_t classes);
 
 }  // namespace switchyard

@@ -135,7 +135,7 @@ T Parameters::look_up(ParameterDescription description, const T& default_value, 
   const std::string name = description.name;
   state_->descriptions.push_back(std::move(description));
   const auto found = state_->values.find(name);
-  const T value =
+  T value =
       found == state_->values.end() ? default_value : read(*found, state_->where.child(name));
   state_->resolved[name] = written(value);
   return value;

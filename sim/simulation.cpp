@@ -6,7 +6,7 @@
 #include <atomic>
 #include <exception>
 #include <map>
-#include <mutex>
+#include <set>
 #include <thread>
 
 #include <fmt/format.h>
@@ -268,8 +268,11 @@ SimulationResult Replay::finish(bool is_partial) {
   result_.topology = scenario_.fabric->name();
   result_.is_calibrated = scenario_.fabric->is_calibrated();
   result_.ranks = scenario_.ranks;
-  result_.nodes =
-      static_cast<std::size_t>(scenario_.fabric->node_of(RankId{scenario_.ranks - 1}).value + 1);
+  std::set<NodeId> nodes;
+  for (std::size_t rank = 0; rank < scenario_.ranks; ++rank) {
+    nodes.insert(scenario_.fabric->node_of(RankId{rank}));
+  }
+  result_.nodes = nodes.size();
   result_.experts = static_cast<std::size_t>(scenario_.model.experts);
   result_.top_k = static_cast<std::size_t>(scenario_.model.top_k);
   if (!result_.is_calibrated) {

@@ -66,10 +66,13 @@ void MappedFile::release(std::span<const std::byte> part) const noexcept {
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto begin = reinterpret_cast<std::uintptr_t>(part.data());
   // Only whole pages inside the part: its neighbours may still be in use.
-  const std::uintptr_t first = (begin + page - 1) / page * page;
-  const std::uintptr_t last = (begin + part.size()) / page * page;
-  if (data_ != nullptr && first < last) {
-    ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+  const std::uintptr_t skipped = (page - begin % page) % page;
+  if (data_ == nullptr || part.size() <= skipped) {
+    return;
+  }
+  const std::uintptr_t length = (part.size() - skipped) / page * page;
+  if (length > 0) {
+    ::madvise(const_cast<std::byte*>(part.data() + skipped), length, MADV_DONTNEED);
   }
 }
 

@@ -39,6 +39,12 @@ FileHandle open_for_reading(const std::filesystem::path& path) {
 }  // namespace
 
 struct TextReader::State {
+  State() = default;
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  State(State&&) = delete;
+  State& operator=(State&&) = delete;
+
   Location file;
   FileHandle handle;
   std::vector<char> raw = std::vector<char>(kBlock);       // as on disk

@@ -2,11 +2,19 @@
 
 #include <algorithm>
 
+#include <nlohmann/json.hpp>
+
 #include "core/registry.hpp"
 #include "kernels/router.hpp"
+#include "kernels/workloads/workload.hpp"
 #include "sim/all_to_all.hpp"
+#include "sim/capacity.hpp"
+#include "sim/model.hpp"
 #include "sim/network/network.hpp"
+#include "sim/placement.hpp"
 #include "topologies/topology_file.hpp"
+#include "topologies/topology_format.hpp"
+#include "traces/importer.hpp"
 
 namespace switchyard {
 namespace {
@@ -43,14 +51,38 @@ CatalogueKind topology_kind() {
           }};
 }
 
+// Presets of sim/: each explains itself by its figures.
+CatalogueKind preset_kind(const std::string& plural,
+                          const std::string& noun,
+                          const std::string& sentence) {
+  const auto entries = [plural, noun] {
+    std::vector<CatalogueEntry> found;
+    for (const std::string& name : preset_names(plural)) {
+      found.push_back({name, preset_document(plural, name, {}).value("description", noun)});
+    }
+    return found;
+  };
+  return {plural, noun, sentence, entries, [](const std::string&) {
+            return std::vector<ParameterDescription>();
+          }};
+}
+
 }  // namespace
 
 const std::vector<CatalogueKind>& catalogue() {
   static const std::vector<CatalogueKind> kKinds{
+      kind_of<Workload>("workloads", "workload", "sources of hidden states for route"),
       kind_of<Router>("routers", "router", "rules that choose the experts of a token"),
+      kind_of<Importer>("importers", "importer", "foreign routing files that can be read"),
       topology_kind(),
       kind_of<TopologyGenerator>(
           "generators", "topology generator", "rules that make a cluster from a few numbers"),
+      kind_of<TopologyFormat>("formats", "topology format", "foreign descriptions of clusters"),
+      preset_kind("models", "model", "sizes of MoE layers"),
+      preset_kind("devices", "device", "GPUs and their rates"),
+      kind_of<PlacementRule>("placements", "placement", "which rank holds which expert"),
+      kind_of<CapacityPolicy>(
+          "capacities", "capacity policy", "what happens to the tokens of a full expert"),
       kind_of<AllToAll>(
           "all_to_all", "all-to-all algorithm", "orders of the transfers of an exchange"),
       kind_of<Network>("networks", "network", "ways to time the transfers"),

@@ -51,7 +51,7 @@ std::string program_details() {
 }
 
 ExitCode print(const std::string& text) {
-  fmt::print("{}", text);
+  print_text(text);
   return ExitCode::Ok;
 }
 
@@ -100,6 +100,10 @@ void declare_quiet(OptionTable& table) {
 
 void declare_verbose(OptionTable& table) {
   table.flag("verbose", "more detail", 'v');
+}
+
+void print_text(const std::string& text) {
+  write_file("-", text, /*overwrite=*/false);
 }
 
 void write_output(const ParsedOptions& options, const std::string& text) {

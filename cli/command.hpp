@@ -57,6 +57,8 @@ void declare_seed(OptionTable& table);
 void declare_quiet(OptionTable& table);
 void declare_verbose(OptionTable& table);
 
+/// Writes to standard output; throws InvalidInput if that fails (a full disk behind a redirection).
+void print_text(const std::string& text);
 /// Writes `text` to -o FILE (never over an existing file without --force) or to standard output.
 void write_output(const ParsedOptions& options, const std::string& text);
 

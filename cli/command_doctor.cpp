@@ -55,9 +55,8 @@ class DoctorCommand final : public Command {
 
   [[nodiscard]] ExitCode run(const ParsedOptions& options) const override {
     const auto capabilities = find_capabilities();
-    fmt::print(
-        "{}",
-        options.has("json") ? json_of(capabilities) : text_of(capabilities, TextStyle::of(stdout)));
+    print_text(options.has("json") ? json_of(capabilities)
+                                   : text_of(capabilities, TextStyle::of(stdout)));
     return ExitCode::Ok;
   }
 };

@@ -105,21 +105,20 @@ class ListCommand final : public Command {
     const bool as_json = options.has("json");
     const auto plural = options.text("KIND");
     if (!plural) {
-      fmt::print("{}", as_json ? everything_json() : everything_text());
+      print_text(as_json ? everything_json() : everything_text());
       return ExitCode::Ok;
     }
     const CatalogueKind& kind = catalogue_kind(*plural);
     const auto name = options.text("NAME");
     if (!name) {
-      fmt::print("{}", as_json ? kind_json(kind).dump(2) + "\n" : kind_text(kind));
+      print_text(as_json ? kind_json(kind).dump(2) + "\n" : kind_text(kind));
       return ExitCode::Ok;
     }
     const auto entries = kind.entries();
     const CatalogueEntry& entry = entry_of(entries, kind, *name);
     const auto parameters = kind.parameters(*name);
-    fmt::print(
-        "{}",
-        as_json ? entry_json(entry, parameters).dump(2) + "\n" : parameter_text(entry, parameters));
+    print_text(as_json ? entry_json(entry, parameters).dump(2) + "\n"
+                       : parameter_text(entry, parameters));
     return ExitCode::Ok;
   }
 

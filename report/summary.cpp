@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "core/units.hpp"
 #include "report/metrics.hpp"
@@ -52,6 +53,41 @@ class Facts {
   std::string text_;
 };
 
+// Name of a component in the resolved scenario: a text, or the "name" of an object.
+std::string component_name(const nlohmann::json& section) {
+  if (section.is_string()) {
+    return section.get<std::string>();
+  }
+  const bool has_name = section.is_object() && section.contains("name");
+  return has_name && section["name"].is_string() ? section["name"].get<std::string>() : "";
+}
+
+// The choices behind the figures, as far as the scenario names them.
+std::string choices_line(const SimulationResult& result) {
+  const auto scenario = nlohmann::json::parse(result.scenario_json, nullptr, false);
+  std::vector<std::string> parts;
+  const auto add = [&](const std::string& label, const std::string& value) {
+    if (!value.empty()) {
+      parts.push_back(label + " " + value);
+    }
+  };
+  if (scenario.is_object()) {
+    const auto exchange = scenario.value("all_to_all", nlohmann::json::object());
+    if (exchange.is_object()) {
+      const auto dispatch = component_name(exchange.value("dispatch", nlohmann::json()));
+      const auto combine = component_name(exchange.value("combine", nlohmann::json()));
+      add("all-to-all", dispatch == combine ? dispatch : dispatch + "/" + combine);
+    }
+    add("placement", component_name(scenario.value("placement", nlohmann::json())));
+    add("capacity", component_name(scenario.value("capacity", nlohmann::json())));
+  }
+  add("network",
+      result.network_mode.empty() || result.network_mode == "closed form"
+          ? result.network
+          : fmt::format("{} ({})", result.network, result.network_mode));
+  return fmt::format("{}", fmt::join(parts, " · ")) + "\n";
+}
+
 std::string headline(const SimulationResult& result) {
   std::string text = fmt::format("{} on {} of {}",
                                  counted(result.ranks, "GPU"),
@@ -65,7 +101,7 @@ std::string headline(const SimulationResult& result) {
     second += fmt::format(" in {}", counted(steps, "step"));
   }
   second += fmt::format(" · trace level {} · seed {}", fidelity_name(result.fidelity), result.seed);
-  return text + "\n" + second + "\n";
+  return text + "\n" + second + "\n" + choices_line(result);
 }
 
 std::string layer_label(const SimulationResult& result, const LayerResult& layer) {
@@ -137,7 +173,7 @@ void add_bottlenecks(const SimulationResult& result, Facts& facts) {
     const LinkResult& link = result.links[static_cast<std::size_t>(total.bottleneck_link)];
     facts.add("busiest link",
               time_text(link.bottleneck_s),
-              fmt::format("{} is the bottleneck", shortened(link.name, kLinkWidth)));
+              "as the bottleneck: " + shortened(link.name, kLinkWidth));
   }
   if (total.straggler_rank >= 0 && total.wait_s) {
     facts.add("waiting",
@@ -194,7 +230,7 @@ std::string layer_table(const SimulationResult& result, bool all) {
   if (has_times) {
     columns.insert(columns.end(), {{"time"}, {"dispatch"}, {"compute"}, {"combine"}});
   }
-  columns.insert(columns.end(), {{"experts"}, {"ranks"}, {"top rank"}});
+  columns.insert(columns.end(), {{"experts"}, {"ranks"}, {"busiest"}});
   TextTable table(columns);
   for (const std::size_t index : order) {
     const LayerResult& layer = result.layers[index];
@@ -246,8 +282,10 @@ std::string wrapped_note(const std::string& note) {
 std::string summary_text(const SimulationResult& result, const SummaryOptions& options) {
   std::string text = headline(result);
   if (result.is_partial) {
-    text += options.style.warning(fmt::format("interrupted: only the first {} finished",
-                                              counted(result.layers.size(), "layer"))) +
+    text += options.style.warning(result.layers.empty()
+                                      ? "interrupted before the first layer was finished"
+                                      : fmt::format("interrupted: only the first {} finished",
+                                                    counted(result.layers.size(), "layer"))) +
             "\n";
   }
   if (result.layers.empty()) {

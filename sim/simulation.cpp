@@ -305,7 +305,13 @@ SimulationResult simulate(const Scenario& scenario, const SimulationHooks& hooks
       return replay.finish(/*is_partial=*/true);
     }
     const std::size_t last = std::min(count, first + batch_size);
-    for (PricedLayer& layer : price_batch(pricer, first, last, threads)) {
+    std::vector<PricedLayer> batch;
+    try {
+      batch = price_batch(pricer, first, last, threads);
+    } catch (const Interrupted&) {  // a slow network noticed it first
+      return replay.finish(/*is_partial=*/true);
+    }
+    for (PricedLayer& layer : batch) {
       replay.add(std::move(layer));
     }
     if (hooks.progress) {

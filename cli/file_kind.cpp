@@ -1,0 +1,162 @@
+// The order matters: foreign formats are asked first, because they look at more than a JSON brace.
+#include "cli/file_kind.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/sample_trace.hpp"
+#include "core/files/json_file.hpp"
+#include "core/suggestion.hpp"
+#include "report/result_store.hpp"
+#include "report/terminal.hpp"
+#include "topologies/topology_file.hpp"
+#include "topologies/topology_format.hpp"
+#include "traces/importer.hpp"
+#include "traces/trace_file.hpp"
+
+namespace switchyard {
+namespace {
+
+using nlohmann::json;
+
+template <class Interface>
+std::unique_ptr<Interface> plain(const std::string& name, const std::string& noun) {
+  Parameters none(json::object(), {});
+  return Registry<Interface>::instance().create(name, noun, none);
+}
+
+std::vector<std::string> readable_topology_formats() {
+  std::vector<std::string> names;
+  for (const std::string& name : Registry<TopologyFormat>::instance().names()) {
+    if (plain<TopologyFormat>(name, "topology format")->can_read()) {
+      names.push_back(name);
+    }
+  }
+  return names;
+}
+
+std::vector<std::string> matching_importers(const std::filesystem::path& path) {
+  std::vector<std::string> matches;
+  for (const std::string& name : Registry<Importer>::instance().names()) {
+    if (plain<Importer>(name, "importer")->recognises(path)) {
+      matches.push_back(name);
+    }
+  }
+  return matches;
+}
+
+std::optional<std::string> matching_topology_format(const std::filesystem::path& path) {
+  for (const std::string& name : readable_topology_formats()) {
+    if (plain<TopologyFormat>(name, "topology format")->recognises(path)) {
+      return name;
+    }
+  }
+  return std::nullopt;
+}
+
+// safetensors: eight bytes of header length, then the header's opening brace.
+bool is_safetensors(const std::filesystem::path& path) {
+  std::array<char, 9> start{};
+  std::ifstream file(path, std::ios::binary);
+  return file.read(start.data(), start.size()) && start.back() == '{';
+}
+
+bool is_json(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  char first = 0;
+  file >> std::ws;
+  return file.get(first) && first == '{';
+}
+
+FileKind kind_of_document(const json& document) {
+  if (document.contains("scenario_hash") && document.contains("total")) {
+    return FileKind::ResultDocument;
+  }
+  // Every key of a scenario has a default; a topology has none of these.
+  for (const char* key : {"trace", "topology", "all_to_all", "placement", "capacity", "network"}) {
+    if (document.contains(key)) {
+      return FileKind::Scenario;
+    }
+  }
+  return FileKind::Topology;
+}
+
+FileGuess named_format(const std::string& format) {
+  if (Registry<Importer>::instance().contains(format)) {
+    return {FileKind::ForeignRouting, format};
+  }
+  const auto formats = readable_topology_formats();
+  if (std::find(formats.begin(), formats.end(), format) != formats.end()) {
+    return {FileKind::ForeignTopology, format};
+  }
+  throw InvalidInput("no format is called \"" + format + "\"",
+                     {"--from", ""},
+                     suggestion_hint(format, foreign_formats()));
+}
+
+}  // namespace
+
+std::vector<std::string> foreign_formats() {
+  std::vector<std::string> names = Registry<Importer>::instance().names();
+  const auto formats = readable_topology_formats();
+  names.insert(names.end(), formats.begin(), formats.end());
+  return names;
+}
+
+FileGuess guess_file(const std::string& name, const std::optional<std::string>& format) {
+  if (format) {
+    return named_format(*format);
+  }
+  if (is_sample_name(name)) {
+    return {FileKind::Routing, ""};
+  }
+  const std::filesystem::path path(name);
+  std::error_code problem;
+  if (!std::filesystem::exists(path, problem)) {
+    return {FileKind::Topology, ""};  // a preset, or an error that suggests one
+  }
+  if (is_sqlite_file(path)) {
+    return {FileKind::ResultFile, ""};
+  }
+  const auto importers = matching_importers(path);
+  if (importers.size() > 1) {
+    throw InvalidInput("could be several formats",
+                       {name, ""},
+                       fmt::format("choose one with --from: {}", fmt::join(importers, ", ")));
+  }
+  if (importers.size() == 1) {
+    return {FileKind::ForeignRouting, importers.front()};
+  }
+  if (const auto topology_format = matching_topology_format(path)) {
+    return {FileKind::ForeignTopology, *topology_format};
+  }
+  if (is_safetensors(path)) {
+    return {FileKind::Routing, ""};
+  }
+  if (is_json(path)) {
+    return {kind_of_document(read_json_file(path)), ""};
+  }
+  throw InvalidInput("is nothing that switchyard knows",
+                     {name, ""},
+                     "formats: switchyard list importers, switchyard list formats");
+}
+
+RoutingData read_routing(const std::string& name, const FileGuess& guess, bool is_quiet) {
+  if (guess.kind == FileKind::Routing) {
+    return is_sample_name(name) ? open_sample(name) : open_routing(name);
+  }
+  ProgressBar bar(is_quiet);
+  return plain<Importer>(guess.format, "importer")->read(name, bar.callback());
+}
+
+Fabric read_topology(const std::string& name, const FileGuess& guess) {
+  return guess.kind == FileKind::Topology
+             ? load_topology(name)
+             : plain<TopologyFormat>(guess.format, "topology format")->read(name);
+}
+
+}  // namespace switchyard

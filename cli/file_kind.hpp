@@ -1,0 +1,40 @@
+// Guesses what a file is from its name and first bytes, for commands that take "any file".
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "topologies/fabric.hpp"
+#include "traces/expert_load.hpp"
+
+namespace switchyard {
+
+enum class FileKind {
+  Routing,          // native trace or counts
+  ForeignRouting,   // `format` is an importer's name
+  Topology,         // native document or preset
+  ForeignTopology,  // `format` is a topology format's name
+  ResultFile,       // SQLite
+  ResultDocument,   // JSON of simulate --json
+  Scenario,         // JSON
+};
+
+struct FileGuess {
+  FileKind kind = FileKind::Routing;
+  std::string format;  // of foreign kinds; empty otherwise
+};
+
+/// `name` is a path or the name of a topology preset. `format` (from --from) settles the matter.
+/// Throws InvalidInput when nothing recognises the file, or several importers do.
+FileGuess guess_file(const std::string& name, const std::optional<std::string>& format);
+
+/// Reads a routing file of either kind with a progress bar.
+RoutingData read_routing(const std::string& name, const FileGuess& guess, bool is_quiet);
+/// Reads a topology of either kind.
+Fabric read_topology(const std::string& name, const FileGuess& guess);
+
+/// Names accepted by --from: importers, then readable topology formats.
+std::vector<std::string> foreign_formats();
+
+}  // namespace switchyard

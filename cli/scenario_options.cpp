@@ -1,0 +1,126 @@
+#include "cli/scenario_options.hpp"
+
+#include <array>
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/catalogue.hpp"
+#include "cli/command.hpp"
+#include "sim/scenario.hpp"
+#include "topologies/topology_file.hpp"
+#include "topologies/topology_format.hpp"
+
+namespace switchyard {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::int64_t kMostRanks = 1'000'000;
+constexpr std::int64_t kLargestSeed = std::int64_t{1} << 53U;
+
+Values names_of(const std::string& plural) {
+  return Values::among([plural] { return catalogue_names(plural); });
+}
+
+std::vector<std::string> rank_rules() {
+  return {"recorded", "contiguous", "round_robin", "by_sequence"};
+}
+
+// A preset's name or a JSON file stays a name; another program's file becomes an explicit document.
+json topology_setting(const std::string& name) {
+  std::error_code problem;
+  const std::filesystem::path path(name);
+  if (path.extension() == ".json" || !std::filesystem::is_regular_file(path, problem)) {
+    return name;
+  }
+  const auto& formats = Registry<TopologyFormat>::instance();
+  for (const std::string& format_name : formats.names()) {
+    Parameters none(json::object(), {});
+    const auto format = formats.create(format_name, "topology format", none);
+    if (format->can_read() && format->recognises(path)) {
+      return topology_to_json(format->read(path));
+    }
+  }
+  return name;
+}
+
+struct NamedSetting {
+  const char* option;
+  const char* key;
+};
+
+constexpr std::array<NamedSetting, 4> kNames{{{"all-to-all", "all_to_all"},
+                                              {"placement", "placement"},
+                                              {"capacity", "capacity"},
+                                              {"model", "model"}}};
+
+}  // namespace
+
+void declare_scenario(OptionTable& table) {
+  table.value("trace", "FILE", "routing trace or expert counts, native format", Values::path())
+      .value("topology",
+             "NAME|FILE",
+             "preset (switchyard list topologies) or file: JSON, GraphML, NCCL XML ...",
+             names_of("topologies"))
+      .value("ranks", "N", "GPUs of the expert-parallel group; default: all of the topology")
+      .value("assign-ranks",
+             "RULE",
+             "where tokens sit if the trace does not say: contiguous, round_robin, by_sequence",
+             Values::among(rank_rules))
+      .value("model", "NAME", "sizes of the model, if the trace lacks them", names_of("models"))
+      .value("placement", "NAME", "which rank holds which expert", names_of("placements"))
+      .value("capacity", "NAME", "what happens to a full expert's tokens", names_of("capacities"))
+      .value("all-to-all", "NAME", "order of the transfers", names_of("all_to_all"))
+      .value("network", "NAME", "how transfers are timed", names_of("networks"))
+      .list("set", "PATH=VALUE", "any field of the scenario: --set capacity.factor=1.5");
+  declare_seed(table);
+}
+
+void apply_scenario_options(json& document, const ParsedOptions& options) {
+  const auto object_at = [&](const char* key) -> json& {
+    json& section = document[key];
+    if (!section.is_object()) {
+      section = json::object();
+    }
+    return section;
+  };
+  if (const auto trace = options.text("trace")) {
+    // A scenario's "trace" may be just the path.
+    const json rule = document.contains("trace") && document["trace"].is_object()
+                          ? document["trace"].value("assign_ranks", json())
+                          : json();
+    object_at("trace")["path"] = *trace;
+    if (!rule.is_null()) {
+      document["trace"]["assign_ranks"] = rule;
+    }
+  }
+  if (const auto rule = options.text("assign-ranks")) {
+    if (document.contains("trace") && document["trace"].is_string()) {
+      document["trace"] = {{"path", document["trace"]}};
+    }
+    object_at("trace")["assign_ranks"] = *rule;
+  }
+  if (const auto topology = options.text("topology")) {
+    document["topology"] = topology_setting(*topology);
+  }
+  if (const auto ranks = options.integer("ranks", {1, kMostRanks})) {
+    document["ranks"] = *ranks;
+  }
+  for (const NamedSetting& setting : kNames) {
+    if (const auto name = options.text(setting.option)) {
+      document[setting.key] = *name;
+    }
+  }
+  if (const auto network = options.text("network")) {
+    object_at("network")["name"] = *network;
+  }
+  if (const auto seed = options.integer("seed", {0, kLargestSeed})) {
+    document["seed"] = *seed;
+  }
+  for (const std::string& setting : options.texts("set")) {
+    apply_setting(document, setting);
+  }
+}
+
+}  // namespace switchyard

@@ -138,6 +138,15 @@ void sigmoid_row(std::span<const float> scores, std::span<float> probabilities) 
   sigmoids({scores.data(), probabilities.data(), scores.size(), 0.0F});
 }
 
+void take_chosen(std::span<const float> scores,
+                 std::span<const std::int32_t> ids,
+                 std::span<float> weights) {
+  SWITCHYARD_CHECK(ids.size() == weights.size(), "one weight for each choice");
+  for (std::size_t slot = 0; slot < ids.size(); ++slot) {
+    weights[slot] = ids[slot] == kNoExpert ? 0.0F : scores[static_cast<std::size_t>(ids[slot])];
+  }
+}
+
 void normalise_row(std::span<float> weights) {
   const float sum = sum_of(weights.data(), weights.size());
   if (sum > 0.0F) {

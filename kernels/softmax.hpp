@@ -24,6 +24,11 @@ void softmax_of_all(std::span<const float> logits,
 /// Logistic function of each score; NaN stays NaN.
 void sigmoid_row(std::span<const float> scores, std::span<float> probabilities);
 
+/// Scores of the chosen experts as they are; 0 for kNoExpert.
+void take_chosen(std::span<const float> scores,
+                 std::span<const std::int32_t> ids,
+                 std::span<float> weights);
+
 /// Divides by the sum (rule "sums"); leaves rows that sum to 0 as they are.
 void normalise_row(std::span<float> weights);
 

@@ -159,9 +159,7 @@ class GroupLimitedTopKRouter final : public Router {
   void weigh(std::span<const float> scores,
              std::span<const std::int32_t> ids,
              std::span<float> weights) const {
-    for (std::size_t slot = 0; slot < ids.size(); ++slot) {
-      weights[slot] = ids[slot] == kNoExpert ? 0.0F : scores[static_cast<std::size_t>(ids[slot])];
-    }
+    take_chosen(scores, ids, weights);
     if (renormalise_) {
       normalise_row(weights);
     }

@@ -72,10 +72,7 @@ class SigmoidBiasRouter final : public Router {
           const auto ids = decision.expert_ids.row(token);
           const auto weights = decision.weights.row(token);
           scratch.selector.select(scratch.biased, ids);
-          for (std::size_t slot = 0; slot < k_; ++slot) {
-            weights[slot] =
-                ids[slot] == kNoExpert ? 0.0F : scores(token, static_cast<std::size_t>(ids[slot]));
-          }
+          take_chosen(scores.row(token), ids, weights);
           if (renormalise_) {
             normalise_row(weights);
           }

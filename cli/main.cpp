@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <fmt/format.h>
@@ -41,8 +42,16 @@ int report(const std::string& what, const std::string& hint, ExitCode code) {
 }
 
 ExitCode run(int argument_count, char** arguments) {
-  const ExitCode code =
-      switchyard::run_program(std::vector<std::string>(arguments + 1, arguments + argument_count));
+  ExitCode code = ExitCode::Ok;
+  try {
+    code = switchyard::run_program(
+        std::vector<std::string>(arguments + 1, arguments + argument_count));
+  } catch (const std::system_error&) {
+    // A long text fills the buffer, so that printing fails before the flush does.
+    if (std::ferror(stdout) == 0) {
+      throw;
+    }
+  }
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
     throw switchyard::InvalidInput("cannot be written", {"standard output", ""});
   }

@@ -1,0 +1,44 @@
+// Read-ME's pre-gating (NeurIPS 2024, arXiv 2410.19123): one decision for all layers, made before
+// the first. Here it is the top-k of layer 0's logits; the paper's own small transformer is not
+// part of a trace.
+#include "kernels/parallel_rows.hpp"
+#include "kernels/router.hpp"
+#include "kernels/row_selection.hpp"
+#include "kernels/softmax.hpp"
+
+namespace switchyard {
+namespace {
+
+class ReadMeRouter final : public Router {
+ public:
+  explicit ReadMeRouter(Parameters& parameters)
+      : k_(static_cast<std::size_t>(
+            parameters.get_integer("k", 2, {1, 1024}, "experts kept for each token"))) {}
+
+  [[nodiscard]] std::size_t top_k() const override { return k_; }
+
+  [[nodiscard]] RoutingDecision route(const RouterInput& input) const override {
+    if (input.previous_layer != nullptr) {
+      return *input.previous_layer;
+    }
+    RoutingDecision decision = RoutingDecision::empty(input.logits.rows(), k_);
+    for_each_token(
+        input.logits.rows(),
+        [&] { return RowSelector(input.logits.columns(), k_); },
+        [&](std::size_t token, RowSelector& selector) {
+          selector.select(input.logits.row(token), decision.expert_ids.row(token));
+          softmax_of_chosen(
+              input.logits.row(token), decision.expert_ids.row(token), decision.weights.row(token));
+        });
+    return decision;
+  }
+
+ private:
+  std::size_t k_;
+};
+
+const Register<Router, ReadMeRouter> kReadMe{
+    "read_me", "one decision before the first layer, used in all of them (Read-ME)"};
+
+}  // namespace
+}  // namespace switchyard

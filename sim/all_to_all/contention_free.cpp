@@ -16,6 +16,7 @@ namespace {
 
 /// A round is a permutation, and their number grows with the ranks: beyond this, no one waits.
 constexpr std::size_t kMostRanks = 512;
+constexpr std::int64_t kMostOverlap = 64;
 constexpr std::size_t kNobody = std::numeric_limits<std::size_t>::max();
 
 /// A perfect matching of sources and destinations that is mended, not rebuilt, when edges
@@ -114,14 +115,43 @@ std::int64_t stuff(Matrix<std::int64_t>& cells) {
   return target;
 }
 
+/// Rounds that overlap: what a rank does in round r waits for its round r - depth, so that the
+/// latency of one piece is hidden behind the next.
+class OverlappingRounds {
+ public:
+  OverlappingRounds(std::size_t ranks, std::size_t depth) : chains_(depth, RoundOrder(ranks)) {}
+
+  void add(ScheduleBuilder& builder, std::size_t from, std::size_t to, std::int64_t bytes) {
+    chains_[round_ % chains_.size()].add(builder, from, to, bytes);
+  }
+
+  void end_round() {
+    chains_[round_ % chains_.size()].end_round();
+    ++round_;
+  }
+
+ private:
+  std::vector<RoundOrder> chains_;
+  std::size_t round_ = 0;
+};
+
 /// Birkhoff-von Neumann decomposition in the order of Solstice (Liu et al., "Scheduling Techniques
 /// for Hybrid Circuit/Packet Networks", CoNEXT 2015, algorithms QuickStuff and BigSlice): the
-/// largest slices first, so that there are few of them. Used for MoE by FAST (Lei et al., arXiv
-/// 2505.09764). A block may travel in several rounds. There is no barrier: a rank goes on when its
-/// own send and receive are done.
+/// largest slices first, so that there are few of them. What is left when slices get smaller than
+/// `least_piece` goes whole, in as many rounds as the busiest rank has partners (Koenig's theorem).
+/// There is no barrier: a rank goes on when its own send and receive are done.
 class ContentionFree final : public AllToAll {
  public:
-  explicit ContentionFree(Parameters& parameters) : deduplication_(get_deduplication(parameters)) {}
+  explicit ContentionFree(Parameters& parameters)
+      : deduplication_(get_deduplication(parameters)),
+        least_piece_(parameters.get_bytes(
+            "least_piece", Bytes{262144}, "blocks are not cut into pieces smaller than this")),
+        overlap_(static_cast<std::size_t>(
+            parameters.get_integer("overlap",
+                                   4,
+                                   {1, kMostOverlap},
+                                   "rounds that a rank has under way at once; 1 = strictly one "
+                                   "send and one receive, paying the latency each time"))) {}
 
   [[nodiscard]] Deduplication deduplication() const override { return deduplication_; }
 
@@ -139,42 +169,82 @@ class ContentionFree final : public AllToAll {
     }
     ScheduleBuilder builder(ranks);
     if (ranks > 0) {
-      slice(builder, left);
+      OverlappingRounds rounds(ranks, overlap_);
+      send_slices(builder, rounds, left);
+      send_rest(builder, rounds, left);
     }
     return builder.take();
   }
 
  private:
-  static void slice(ScheduleBuilder& builder, Matrix<std::int64_t>& left) {
-    Matrix<std::int64_t> cells = left;  // with idle time
-    std::int64_t to_do = stuff(cells);
+  /// Cuts `cells` (equal row and column sums) into permutations while their slices are at least
+  /// `least`; hands each to `send(source, destination, amount)`.
+  template <class Send>
+  static void decompose(Matrix<std::int64_t>& cells,
+                        std::int64_t to_do,
+                        std::int64_t least,
+                        OverlappingRounds& rounds,
+                        const Send& send) {
     auto threshold = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(to_do)));
-    Matching matching(left.rows());
-    RoundOrder order(left.rows());
-    while (to_do > 0) {
-      // At a threshold of one byte Birkhoff's theorem promises a matching.
+    Matching matching(cells.rows());
+    while (to_do > 0 && threshold >= least) {
+      // At a threshold of one Birkhoff's theorem promises a matching.
       if (!matching.complete(cells, threshold)) {
         threshold /= 2;
         SWITCHYARD_CHECK(threshold > 0, "equal sums have a perfect matching");
         continue;
       }
-      std::int64_t duration = to_do;
-      for (std::size_t source = 0; source < left.rows(); ++source) {
-        duration = std::min(duration, cells(source, matching.destination_of(source)));
+      std::int64_t amount = to_do;
+      for (std::size_t source = 0; source < cells.rows(); ++source) {
+        amount = std::min(amount, cells(source, matching.destination_of(source)));
       }
-      for (std::size_t source = 0; source < left.rows(); ++source) {
+      for (std::size_t source = 0; source < cells.rows(); ++source) {
         const std::size_t destination = matching.destination_of(source);
-        const std::int64_t sent = std::min(duration, left(source, destination));
-        order.add(builder, source, destination, sent);
-        left(source, destination) -= sent;
-        cells(source, destination) -= duration;
+        send(source, destination, amount);
+        cells(source, destination) -= amount;
       }
-      order.end_round();
-      to_do -= duration;
+      rounds.end_round();
+      to_do -= amount;
     }
   }
 
+  void send_slices(ScheduleBuilder& builder,
+                   OverlappingRounds& rounds,
+                   Matrix<std::int64_t>& left) const {
+    Matrix<std::int64_t> cells = left;
+    const std::int64_t sum = stuff(cells);
+    decompose(cells,
+              sum,
+              std::max<std::int64_t>(least_piece_.count, 1),
+              rounds,
+              [&](std::size_t source, std::size_t destination, std::int64_t amount) {
+                const std::int64_t sent = std::min(amount, left(source, destination));
+                rounds.add(builder, source, destination, sent);
+                left(source, destination) -= sent;
+              });
+  }
+
+  static void send_rest(ScheduleBuilder& builder,
+                        OverlappingRounds& rounds,
+                        Matrix<std::int64_t>& left) {
+    Matrix<std::int64_t> partners(left.rows(), left.columns());
+    std::ranges::transform(left.values(), partners.values().begin(), [](std::int64_t bytes) {
+      return bytes > 0 ? std::int64_t{1} : std::int64_t{0};
+    });
+    const std::int64_t most_partners = stuff(partners);
+    decompose(partners,
+              most_partners,
+              1,
+              rounds,
+              [&](std::size_t source, std::size_t destination, std::int64_t /*amount*/) {
+                rounds.add(builder, source, destination, left(source, destination));
+                left(source, destination) = 0;
+              });
+  }
+
   Deduplication deduplication_;
+  Bytes least_piece_;
+  std::size_t overlap_;
 };
 
 const Register<AllToAll, ContentionFree> kContentionFree{

@@ -52,7 +52,7 @@ class NodeDedup final : public AllToAll {
  public:
   explicit NodeDedup(Parameters& parameters)
       : chunks_(parameters.get_integer("chunks",
-                                       4,
+                                       2,
                                        {1, kMostChunks},
                                        "pieces of each stream that are forwarded as they arrive; 1 "
                                        "= whole streams, more = more overlap and more work")) {}

@@ -260,7 +260,8 @@ TEST(ContentionFree, KeepsTheBusiestRankBusyThroughout) {
     value = static_cast<std::int64_t>(random.index(3) == 0 ? 0 : random.index(1000000));
   }
   const Exchange exchange = exchange_from(bytes, std::vector<std::int32_t>(16, 0));
-  const Schedule schedule = schedule_by("contention_free", exchange);
+  const Schedule schedule =
+      schedule_by("contention_free", exchange, {{"least_piece", "1B"}, {"overlap", 1}});
   // Every rank is at most once source and once destination in a round, and rounds in order never
   // need more time than the largest row or column: replay them at one byte per second.
   std::vector<double> sends_done(16, 0);
@@ -290,6 +291,22 @@ TEST(ContentionFree, KeepsTheBusiestRankBusyThroughout) {
     busiest = std::max({busiest, row, column});
   }
   EXPECT_LE(*std::ranges::max_element(finish), static_cast<double>(busiest));
+}
+
+TEST(ContentionFree, SendsSmallBlocksWholeInAsManyRoundsAsPartners) {
+  const Exchange exchange =
+      exchange_from(Matrix<std::int64_t>(9, 9, 1000), std::vector<std::int32_t>(9, 0));
+  for (const std::int64_t overlap : {1, 3}) {
+    const Schedule schedule = schedule_by("contention_free", exchange, {{"overlap", overlap}});
+    EXPECT_EQ(schedule.transfer_count(), 72U);
+    // Each rank starts as many chains of rounds as may overlap.
+    std::vector<std::int64_t> free_starts(9, 0);
+    for (std::uint32_t i = 0; i < schedule.transfer_count(); ++i) {
+      free_starts[static_cast<std::size_t>(schedule.source[i])] +=
+          schedule.dependencies_of(i).empty() ? 1 : 0;
+    }
+    EXPECT_EQ(free_starts, std::vector<std::int64_t>(9, overlap));
+  }
 }
 
 TEST(ContentionFree, RefusesWhatWouldTakeForEver) {

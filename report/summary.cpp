@@ -95,8 +95,9 @@ std::string headline(const SimulationResult& result) {
                                  result.topology);
   const auto layers = static_cast<std::size_t>(result.total.layers);
   const auto steps = static_cast<std::size_t>(result.total.steps);
-  std::string second = fmt::format(
-      "{} experts, top {} · {}", result.experts, result.top_k, counted(layers, "layer"));
+  std::string second = counted(result.experts, "expert");
+  second += result.top_k > 0 ? fmt::format(", top {}", result.top_k) : "";
+  second += " · " + counted(layers, "layer");
   if (steps > 1) {
     second += fmt::format(" in {}", counted(steps, "step"));
   }

@@ -63,13 +63,12 @@ void copy_ids(const RoutingTrace& trace,
 }
 
 // Refuses early what the trace cannot give to the capacity policy.
-void check_fidelity(const CapacityPolicy& capacity, const RoutingTrace* trace) {
+void check_fidelity(const CapacityPolicy& capacity, const RoutingData& routing) {
   if (capacity.keeps_everything()) {
     return;
   }
-  require_fidelity(trace != nullptr ? Fidelity::Ids : Fidelity::CountsPerRank,
-                   Fidelity::Ids,
-                   "a capacity limit");
+  require_fidelity(fidelity_of(routing), Fidelity::Ids, "a capacity limit");
+  const auto* trace = std::get_if<RoutingTrace>(&routing);
   const bool has_chunks = !trace->chunks().empty();
   if (has_chunks && capacity.needs_weights() && !trace->gate_weights(trace->chunks().front())) {
     require_fidelity(Fidelity::Ids, Fidelity::Weights, "capacity by gate weight");
@@ -113,7 +112,7 @@ LayerPricer::LayerPricer(const Scenario& scenario)
     : scenario_(scenario),
       trace_(std::get_if<RoutingTrace>(scenario.routing.get())),
       load_(std::get_if<ExpertLoad>(scenario.routing.get())) {
-  check_fidelity(*scenario.capacity, trace_);
+  check_fidelity(*scenario.capacity, *scenario.routing);
   std::set<std::int64_t> layers;
   if (trace_ != nullptr) {
     ranks_.emplace(*trace_, scenario.rank_rule, scenario.ranks);

@@ -52,8 +52,8 @@ class NamePattern {
     std::vector<std::int64_t> numbers;  // ascending as written; empty for `*` and `$n`
   };
 
-  Bracket read_bracket(std::string_view content) const;
-  std::int64_t read_number(std::string_view digits) const;
+  [[nodiscard]] Bracket read_bracket(std::string_view content) const;
+  [[nodiscard]] std::int64_t read_number(std::string_view digits) const;
 
   std::string text_;
   Location where_;

@@ -26,10 +26,10 @@ void PrintTo(const Case& instance, std::ostream* stream) {
 std::vector<Case> all_topologies() {
   std::vector<Case> cases;
   for (const std::string& name : Registry<TopologyGenerator>::instance().names()) {
-    cases.push_back({"generator_" + name, {{"generator", name}}});
+    cases.push_back({name + "_generator", {{"generator", name}}});
   }
   for (const TopologyPreset& preset : topology_presets()) {
-    cases.push_back({"preset_" + preset.name, load_topology_document(preset.name)});
+    cases.push_back({preset.name + "_preset", load_topology_document(preset.name)});
   }
   return cases;
 }
@@ -56,6 +56,29 @@ TEST_P(EveryTopology, IsConnectedAndRoutesEveryPair) {
         ASSERT_TRUE(is_end || fabric.devices()[at.index()].kind != DeviceKind::Gpu);
       }
       ASSERT_EQ(at, fabric.gpu_of(RankId{target}));
+    }
+  }
+}
+
+TEST_P(EveryTopology, SpreadsWithoutLosingOrMakingBytes) {
+  json document = GetParam().document;
+  document["path_policy"] = "spread";
+  const Fabric fabric = fabric_from_json(document, {GetParam().name, ""});
+  const std::size_t ranks = std::min<std::size_t>(fabric.rank_count(), 24);
+  for (std::size_t source = 0; source < ranks; ++source) {
+    for (std::size_t target = 0; target < ranks; ++target) {
+      std::map<DeviceId, double> left_over;
+      left_over[fabric.gpu_of(RankId{source})] += 1;
+      left_over[fabric.gpu_of(RankId{target})] -= 1;
+      for (const Hop& hop : fabric.routes(ranks).hops(source, target)) {
+        const Link& link = fabric.links()[hop.link.index()];
+        left_over[link.from] -= static_cast<double>(hop.share);
+        left_over[link.to] += static_cast<double>(hop.share);
+      }
+      for (const auto& [device, bytes] : left_over) {
+        // Shares are floats; a device sums up to a few dozen of them.
+        ASSERT_NEAR(bytes, 0, 1e-6) << fabric.devices()[device.index()].name;
+      }
     }
   }
 }

@@ -358,8 +358,8 @@ TEST(Graphml, RefusesDamagedFiles) {
   refuses(deep, "too deep");
 }
 
-TEST(Graphviz, DrawsOneLineForBothDirections) {
-  const std::string text = format("graphviz")->write(load_topology("dgx_h100_8"));
+TEST(Dot, DrawsOneLineForBothDirections) {
+  const std::string text = format("dot")->write(load_topology("dgx_h100_8"));
   EXPECT_EQ(count_word(text, "dir=none"), 8U) << text;
   EXPECT_EQ(count_word(text, "dir=forward"), 0U);
   EXPECT_EQ(count_word(text, "label=\"450 GB/s\""), 8U);

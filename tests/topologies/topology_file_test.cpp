@@ -1,10 +1,12 @@
 #include "topologies/topology_file.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "core/files/text_reader.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -234,6 +236,22 @@ INSTANTIATE_TEST_SUITE_P(
                     "a device can only be removed"},
         BadDocument{R"({"/overrides": [{"link": "gpu0->hub", "bandwidth": 3}]})", "has no unit"},
         BadDocument{R"({"/overrides": [{"device": "hub", "remove": true}]})", "disconnected"}));
+
+TEST(TopologyFile, LoadsEveryDocumentOfTheDocumentation) {
+  std::size_t examples = 0;
+  for (const char* page : {"topologies.md", "add_a_topology.md"}) {
+    const std::string text =
+        read_text_file(std::filesystem::path(SWITCHYARD_SOURCE_DIR) / "docs" / page);
+    const std::string open = "```json\n";
+    for (std::size_t at = text.find(open); at != std::string::npos; at = text.find(open, at + 1)) {
+      const std::size_t begin = at + open.size();
+      const std::string example = text.substr(begin, text.find("```", begin) - begin);
+      EXPECT_NO_THROW((void)load(json::parse(example))) << example;
+      ++examples;
+    }
+  }
+  EXPECT_EQ(examples, 3U);
+}
 
 TEST(TopologyFile, RefusesADocumentThatIsNoTopology) {
   expect_error<InvalidInput>([] { (void)load(json::object()); }, "needs \"devices\"");

@@ -65,9 +65,9 @@ Graph graph_of(const Fabric& fabric) {
   return graph;
 }
 
-class Graphviz final : public TopologyFormat {
+class Dot final : public TopologyFormat {
  public:
-  explicit Graphviz(Parameters& parameters)
+  explicit Dot(Parameters& parameters)
       : has_labels_(parameters.get_flag("labels", true, "write each link's rate beside it")) {}
 
   [[nodiscard]] bool can_write() const override { return true; }
@@ -117,8 +117,7 @@ class Graphviz final : public TopologyFormat {
   bool has_labels_;
 };
 
-const Register<TopologyFormat, Graphviz> kGraphviz{"graphviz",
-                                                   "DOT for pictures by Graphviz (write)"};
+const Register<TopologyFormat, Dot> kDot{"dot", "DOT for pictures by Graphviz (write)"};
 
 }  // namespace
 }  // namespace switchyard

@@ -13,9 +13,10 @@ std::string first_line(const std::filesystem::path& path, std::size_t longest) n
     if (!std::filesystem::is_regular_file(path, problem)) {
       return {};
     }
-    std::string start(longest, '\0');
+    const auto size = static_cast<std::size_t>(std::filesystem::file_size(path));
+    std::string start(std::min(longest, size), '\0');
     std::ifstream file(path, std::ios::binary);
-    file.read(start.data(), static_cast<std::streamsize>(longest));
+    file.read(start.data(), static_cast<std::streamsize>(start.size()));
     start.resize(static_cast<std::size_t>(file.gcount()));
     if (start.starts_with("\x1f\x8b")) {
       TextReader reader(path);

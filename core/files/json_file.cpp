@@ -15,9 +15,10 @@ namespace {
 
 using nlohmann::json;
 
-std::string line_and_column(std::string_view text, std::size_t byte) {
+std::string line_and_column(std::string_view text, std::size_t byte, std::size_t first_line) {
   const std::string_view before = text.substr(0, std::min(byte, text.size()));
-  const auto line = 1 + std::count(before.begin(), before.end(), '\n');
+  const auto line =
+      first_line + static_cast<std::size_t>(std::count(before.begin(), before.end(), '\n'));
   const std::size_t line_start = before.rfind('\n') + 1;  // npos + 1 == 0
   return fmt::format("line {}, column {}", line, before.size() - line_start + 1);
 }
@@ -57,7 +58,7 @@ class DuplicateKeyCheck {
 
 }  // namespace
 
-json parse_json(std::string_view text, const Location& where) {
+json parse_json(std::string_view text, const Location& where, std::size_t first_line) {
   try {
     DuplicateKeyCheck check(where);
     return json::parse(
@@ -65,8 +66,9 @@ json parse_json(std::string_view text, const Location& where) {
           return check(depth, event, parsed);
         });
   } catch (const json::parse_error& error) {
-    throw InvalidInput("not valid JSON: " + plain_reason(error.what()),
-                       {where.file, line_and_column(text, error.byte > 0 ? error.byte - 1 : 0)});
+    throw InvalidInput(
+        "not valid JSON: " + plain_reason(error.what()),
+        {where.file, line_and_column(text, error.byte > 0 ? error.byte - 1 : 0, first_line)});
   }
 }
 

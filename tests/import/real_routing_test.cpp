@@ -8,6 +8,7 @@
 
 #include "core/files/json_file.hpp"
 #include "tests/support/expect_error.hpp"
+#include "tests/support/importing.hpp"
 #include "tests/support/real_data.hpp"
 #include "traces/importer.hpp"
 #include "traces/placement_table.hpp"
@@ -18,13 +19,7 @@ namespace {
 
 using nlohmann::json;
 using testing::expect_error;
-
-RoutingData import(const std::filesystem::path& path, const json& options = nullptr) {
-  Parameters parameters(options, {"options", ""});
-  return Registry<Importer>::instance()
-      .create(guess_importer(path), "importer", parameters)
-      ->read(path, {});
-}
+using testing::import_routing;
 
 // Share of selections, and gate weight per token, of every expert of a layer.
 struct Shares {
@@ -50,7 +45,7 @@ Shares shares_of(const RoutingTrace& trace, const Chunk& chunk) {
 
 void expect_published_shares(const std::filesystem::path& folder) {
   EXPECT_EQ(guess_importer(folder), "esft");
-  const RoutingData routing = import(folder);
+  const RoutingData routing = import_routing(folder);
   const auto& trace = std::get<RoutingTrace>(routing);
   trace.check_rows();
   EXPECT_EQ(trace.top_k(), 6U);
@@ -87,8 +82,8 @@ TEST(RealRouting, EsftIntentGivesThePublishedShares) {
 TEST(RealRouting, PlainTextAndGzipAreTheSame) {
   SWITCHYARD_REAL_DATA(plain, "routing/esft_deepseek-v2-lite/law_raw_sample/expert_weights_13.txt");
   SWITCHYARD_REAL_DATA(packed, "routing/esft_deepseek-v2-lite/law/expert_weights_13.txt.gz");
-  const auto a = std::get<RoutingTrace>(import(plain));
-  const auto b = std::get<RoutingTrace>(import(packed));
+  const auto a = std::get<RoutingTrace>(import_routing(plain));
+  const auto b = std::get<RoutingTrace>(import_routing(packed));
   const TraceColumns left = copy_rows(a, a.chunks()[0]);
   const TraceColumns right = copy_rows(b, b.chunks()[0]);
   EXPECT_EQ(a.chunks()[0], b.chunks()[0]);
@@ -102,7 +97,7 @@ TEST(RealRouting, GptOssTracesAreWhole) {
   SWITCHYARD_REAL_DATA(folder, "routing/gpt-oss-20b");
   for (const auto& file : std::filesystem::directory_iterator(folder)) {
     EXPECT_EQ(guess_importer(file.path()), "token_csv");
-    const RoutingData routing = import(file.path());
+    const RoutingData routing = import_routing(file.path());
     const auto& trace = std::get<RoutingTrace>(routing);
     trace.check_rows();
     EXPECT_EQ(trace.row_count(), 511U * 24U);
@@ -116,7 +111,7 @@ TEST(RealRouting, GptOssTracesAreWhole) {
       total += weights->at(100, choice);
     }
     EXPECT_NEAR(total, 1, 2e-3);  // they were bf16 before they were printed
-    const RoutingData stepwise = import(file.path(), {{"step_per_token", true}});
+    const RoutingData stepwise = import_routing(file.path(), {{"step_per_token", true}});
     EXPECT_EQ(std::get<RoutingTrace>(stepwise).step_layers().size(), 511U * 24U);
   }
 }
@@ -124,7 +119,7 @@ TEST(RealRouting, GptOssTracesAreWhole) {
 TEST(RealRouting, GlmCountsAreEightPerToken) {
   SWITCHYARD_REAL_DATA(file, "routing/glm-5.2/web_counts.csv");
   EXPECT_EQ(guess_importer(file), "count_csv");
-  const RoutingData routing = import(file, {{"top_k", 8}});
+  const RoutingData routing = import_routing(file, {{"top_k", 8}});
   const auto& load = std::get<ExpertLoad>(routing);
   EXPECT_EQ(load.fidelity(), Fidelity::Counts);
   ASSERT_EQ(load.rows.size(), 75U);
@@ -144,17 +139,21 @@ TEST(RealRouting, GlmCountsAreEightPerToken) {
   }
   std::sort(imbalances.begin(), imbalances.end());
   EXPECT_NEAR(imbalances[37], 3.4, 0.05);  // the median that the data's description gives
-  expect_error<InvalidInput>([&file] { (void)import(file, {{"top_k", 9}}); }, "no multiple of 9");
+  expect_error<InvalidInput>(
+      [&file] {
+        (void)import_routing(file, {{"top_k", 9}});
+      },
+      "no multiple of 9");
 }
 
 TEST(RealRouting, GateSumsAreNotTakenForCounts) {
   SWITCHYARD_REAL_DATA(file, "routing/glm-5.2/web_gate_sums.csv.gz");
-  expect_error<InvalidInput>([&file] { (void)import(file); }, "line 2");
+  expect_error<InvalidInput>([&file] { (void)import_routing(file); }, "line 2");
 }
 
 TEST(RealRouting, OlmoeCountsAreWhole) {
   SWITCHYARD_REAL_DATA(file, "routing/olmoe-1b-7b/c4_topk_counts.csv");
-  const RoutingData routing = import(file, {{"top_k", 8}});
+  const RoutingData routing = import_routing(file, {{"top_k", 8}});
   const auto& load = std::get<ExpertLoad>(routing);
   ASSERT_EQ(load.rows.size(), 3U);
   EXPECT_EQ(load.rows[1].layer, 7);
@@ -164,7 +163,7 @@ TEST(RealRouting, OlmoeCountsAreWhole) {
 
 TEST(RealRouting, MixtralCountsAreNearlyEven) {
   SWITCHYARD_REAL_DATA(file, "routing/mixtral-8x7b/residency_all_layers_counts.csv");
-  const RoutingSummary summary = summarise(import(file));
+  const RoutingSummary summary = summarise(import_routing(file));
   ASSERT_EQ(summary.layers.size(), 32U);
   EXPECT_EQ(summary.metadata.model.experts, 8);
   for (const LayerSummary& layer : summary.layers) {

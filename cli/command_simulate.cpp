@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.hpp"
+#include "cli/exchange_run.hpp"
 #include "cli/sample_trace.hpp"
 #include "cli/scenario_options.hpp"
 #include "cli/simulation_run.hpp"
@@ -22,10 +23,14 @@ class SimulateCommand final : public Command {
   void declare(OptionTable& table) const override {
     table.argument("SCENARIO", "scenario document (JSON); flags below override it", Values::path());
     declare_scenario(table);
+    declare_exchange(table);
     declare_outputs(table);
   }
 
   [[nodiscard]] ExitCode run(const ParsedOptions& options) const override {
+    if (wants_exchange(options)) {
+      return run_exchange(options);
+    }
     const SimulationRun run(options);
     const auto file = options.text("SCENARIO");
     const Location where{file.value_or("scenario"), ""};

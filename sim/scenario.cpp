@@ -11,6 +11,7 @@
 #include "core/embedded.hpp"
 #include "core/files/json_file.hpp"
 #include "core/schema.hpp"
+#include "sim/component_section.hpp"
 #include "sim/network_options.hpp"
 #include "topologies/topology_file.hpp"
 #include "traces/trace_file.hpp"
@@ -22,28 +23,6 @@ using nlohmann::json;
 
 constexpr const char* kSchemaPath = "sim/schema/scenario.schema.json";
 constexpr const char* kDefaultNetwork = "fluid";
-
-// "contiguous" and {"name": "contiguous", ...} mean the same.
-json as_object(const json& choice) {
-  return choice.is_string() ? json{{"name", choice}} : choice;
-}
-
-// Builds a registered component from {"name": ..., <parameters>} and replaces the section by what
-// it resolved to.
-template <class Interface>
-std::shared_ptr<const Interface> build(json& section,
-                                       const std::string& kind,
-                                       const Location& where) {
-  json values = as_object(section);
-  const std::string name = values.at("name").get<std::string>();
-  values.erase("name");
-  Parameters parameters(values, where);
-  auto component =
-      Registry<Interface>::instance().create(name, kind, parameters, where.child("name"));
-  section = parameters.resolved();
-  section["name"] = name;
-  return component;
-}
 
 class Loader {
  public:
@@ -120,9 +99,9 @@ class Loader {
 
   void read_components() {
     scenario_.placement =
-        build<PlacementRule>(document_["placement"], "placement", at("placement"));
+        build_component<PlacementRule>(document_["placement"], "placement", at("placement"));
     scenario_.capacity =
-        build<CapacityPolicy>(document_["capacity"], "capacity policy", at("capacity"));
+        build_component<CapacityPolicy>(document_["capacity"], "capacity policy", at("capacity"));
     json& exchange = document_["all_to_all"];
     if (exchange.is_string() || exchange.contains("name")) {
       exchange = {{"dispatch", exchange}, {"combine", exchange}};
@@ -133,15 +112,15 @@ class Loader {
         exchange[direction] = "direct";
       }
     }
-    scenario_.dispatch =
-        build<AllToAll>(exchange["dispatch"], "all-to-all algorithm", place.child("dispatch"));
-    scenario_.combine =
-        build<AllToAll>(exchange["combine"], "all-to-all algorithm", place.child("combine"));
+    scenario_.dispatch = build_component<AllToAll>(
+        exchange["dispatch"], "all-to-all algorithm", place.child("dispatch"));
+    scenario_.combine = build_component<AllToAll>(
+        exchange["combine"], "all-to-all algorithm", place.child("combine"));
     read_network();
   }
 
   void read_network() {
-    json values = as_object(document_["network"]);
+    json values = section_as_object(document_["network"]);
     const std::string name = values.value("name", kDefaultNetwork);
     values.erase("name");
     Parameters none(json::object(), at("network"));

@@ -23,6 +23,37 @@ namespace switchyard {
 inline constexpr unsigned kFullWarp = 0xFFFFFFFFU;
 inline constexpr int kWarpLanes = 32;
 
+/// The same value, of which the compiler knows nothing: keeps sums with constants as they are
+/// written.
+SWITCHYARD_DEVICE std::uint32_t opaque(std::uint32_t value) {
+#if defined(__CUDA_ARCH__)
+  asm("" : "+r"(value));
+#endif
+  return value;
+}
+
+/// Two words as one, in one PTX instruction where shifts would take three.
+SWITCHYARD_DEVICE std::uint64_t join_words(std::uint32_t high, std::uint32_t low) {
+#if defined(__CUDA_ARCH__)
+  std::uint64_t joined = 0;
+  asm("mov.b64 %0, {%1, %2};" : "=l"(joined) : "r"(low), "r"(high));
+  return joined;
+#else
+  return static_cast<std::uint64_t>(high) << 32 | low;
+#endif
+}
+
+/// The high one of two joined words.
+SWITCHYARD_DEVICE std::uint32_t high_word(std::uint64_t joined) {
+#if defined(__CUDA_ARCH__)
+  std::uint32_t high = 0;
+  asm("{ .reg .b32 low;\n  mov.b64 {low, %0}, %1; }" : "=r"(high) : "l"(joined));
+  return high;
+#else
+  return static_cast<std::uint32_t>(joined >> 32);
+#endif
+}
+
 /// PTX prmt: four bytes of the eight in (high, low), picked by the nibbles of `selector`, lowest
 /// first; bit 3 of a nibble spreads the sign of that byte instead of copying it.
 SWITCHYARD_DEVICE std::uint32_t permute_bytes(std::uint32_t low,

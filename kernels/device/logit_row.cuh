@@ -4,17 +4,9 @@
 #pragma once
 
 #include "kernels/device/executor.cuh"
+#include "kernels/device/logit_type.hpp"
 
 namespace switchyard {
-
-/// A bfloat16 or IEEE half logit in memory; device code works on the bits.
-struct Bfloat16 {
-  std::uint16_t bits;
-};
-
-struct Half {
-  std::uint16_t bits;
-};
 
 /// Registers of a row with room for `kExpertTier` experts (a power of two).
 template <typename Logit, int kExpertTier>

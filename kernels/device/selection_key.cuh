@@ -102,8 +102,25 @@ SWITCHYARD_DEVICE void make_keys(const std::uint32_t (&words)[Layout::kWords],
   } else {
     SWITCHYARD_UNROLL
     for (int item = 0; item < Layout::kPerLane; ++item) {
-      keys[item] = selection_key(float_of_bits(words[item]),
-                                 static_cast<std::uint32_t>(Layout::expert(lane, item)));
+      const float logit = float_of_bits(words[item]);
+      const std::uint32_t ordered = ordered_bits(add_rounded(logit, 0.0F));  // -0 becomes +0
+      const auto expert = static_cast<std::uint32_t>(Layout::expert(lane, item));
+      keys[item] = is_valid_score(logit) ? join_words(ordered, 0xFFFFFFFFU - expert) : 0;
+    }
+  }
+}
+
+/// The logits themselves, in the same order.
+template <typename Layout, typename Logit>
+SWITCHYARD_DEVICE void logit_values(const std::uint32_t (&words)[Layout::kWords],
+                                    float (&values)[Layout::kPerLane]) {
+  SWITCHYARD_UNROLL
+  for (int item = 0; item < Layout::kPerLane; ++item) {
+    if constexpr (sizeof(Logit) == 2) {
+      const std::uint32_t word = words[item / 2];
+      values[item] = LogitFormat<Logit>::value(item % 2 == 0 ? word & 0xFFFFU : word >> 16);
+    } else {
+      values[item] = float_of_bits(words[item]);
     }
   }
 }

@@ -53,10 +53,10 @@ SWITCHYARD_DEVICE std::uint32_t lanes_maximum(std::uint32_t value) {
 
 template <int kLanes>
 SWITCHYARD_DEVICE std::uint64_t lanes_maximum(std::uint64_t value) {
-  const auto high = static_cast<std::uint32_t>(value >> 32);
+  const std::uint32_t high = high_word(value);
   const std::uint32_t best_high = lanes_maximum<kLanes>(high);
   const std::uint32_t low = high == best_high ? static_cast<std::uint32_t>(value) : 0U;
-  return (static_cast<std::uint64_t>(best_high) << 32) | lanes_maximum<kLanes>(low);
+  return join_words(best_high, lanes_maximum<kLanes>(low));
 }
 
 /// Sum over the token's lanes by the rule "sums" of router_math.cuh; the same bits on every lane.
@@ -69,22 +69,25 @@ SWITCHYARD_DEVICE float lanes_sum(float value) {
   return value;
 }
 
+inline constexpr int kCheapSlots = 8;
+
 /// What a lane knows after the selection.
 template <typename Key>
 struct Selected {
-  Key own;  ///< the winner of slot `lane`; 0 beyond the last slot
+  Key own;  ///< the winner of slot `lane`; meaningless beyond the last slot
   Key top;  ///< the winner of slot 0
 };
 
-/// Takes the `slots` <= kSlots greatest keys of the token in descending order; spoils `keys`.
+/// Takes the `slots` <= kSlots greatest keys of the token in descending order. The keys of each
+/// lane are sorted, greatest first; they are spoilt.
 template <int kSlots, int kLanes, int kPerLane, typename Key>
 SWITCHYARD_DEVICE Selected<Key> select_slots(Key (&keys)[kPerLane], int slots, int lane) {
   static_assert(kSlots <= kLanes, "one lane for each slot");
-  sort_descending(keys);
   Selected<Key> selected{0, 0};
   SWITCHYARD_UNROLL
   for (int slot = 0; slot < kSlots; ++slot) {
-    if (slot >= slots) {
+    // A short list is filled to its end, whoever looks at it; the test would cost more.
+    if (kSlots > kCheapSlots && slot >= slots) {
       break;
     }
     const Key best = lanes_maximum<kLanes>(keys[0]);

@@ -18,17 +18,10 @@ namespace {
 
 using TopKKernel = void (*)(TopKArguments);
 
-template <typename Logit>
-constexpr LogitType kTypeOf = LogitType::Float32;
-template <>
-constexpr LogitType kTypeOf<Bfloat16> = LogitType::Bfloat16;
-template <>
-constexpr LogitType kTypeOf<Half> = LogitType::Float16;
-
 TopKKernel find_kernel(LogitType type, const TopKPlan& plan) {
-#define SWITCHYARD_CASE(tag, Logit, experts, slots)                                           \
-  if (type == kTypeOf<Logit> && plan.expert_tier == (experts) && plan.slot_tier == (slots)) { \
-    return &switchyard_top_k_##tag##_e##experts##_k##slots;                                   \
+#define SWITCHYARD_CASE(tag, Logit, experts, slots)                                                \
+  if (type == kLogitTypeOf<Logit> && plan.expert_tier == (experts) && plan.slot_tier == (slots)) { \
+    return &switchyard_top_k_##tag##_e##experts##_k##slots;                                        \
   }
   SWITCHYARD_TOP_K_KERNELS(SWITCHYARD_CASE)
 #undef SWITCHYARD_CASE

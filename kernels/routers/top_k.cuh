@@ -12,17 +12,13 @@
 namespace switchyard {
 
 /// Sum over all experts of exp(logit - top), the denominator of the full softmax.
-template <typename Layout, typename Logit, typename Key>
-SWITCHYARD_DEVICE float full_softmax_sum(const std::uint32_t (&words)[Layout::kWords],
-                                         int lane,
-                                         float top) {
-  Key keys[Layout::kPerLane];
-  make_keys<Layout, Logit>(words, lane, keys);
+template <typename Layout, typename Logit>
+SWITCHYARD_DEVICE float full_softmax_sum(const std::uint32_t (&words)[Layout::kWords], float top) {
   float terms[Layout::kPerLane];
+  logit_values<Layout, Logit>(words, terms);
   SWITCHYARD_UNROLL
   for (int item = 0; item < Layout::kPerLane; ++item) {
-    const bool is_number = is_valid<Logit>(keys[item]);
-    terms[item] = is_number ? exp_below_top(score_of<Logit>(keys[item]), top) : 0.0F;
+    terms[item] = is_valid_score(terms[item]) ? exp_below_top(terms[item], top) : 0.0F;
   }
   // Neighbouring experts first: inside a vector, then over lanes, then over chunks.
   float chunk_sums[Layout::kChunks];
@@ -64,14 +60,14 @@ SWITCHYARD_DEVICE void top_k_of_rows(const TopKArguments& arguments, std::int32_
   load_row<Layout>(row, is_token ? arguments.experts : 0, lane, arguments.has_vector_rows, words);
   Key keys[Layout::kPerLane];
   make_keys<Layout, Logit>(words, lane, keys);
+  sort_descending(keys);
   const auto selected = select_slots<kSlotTier, Layout::kLanes>(keys, arguments.slots, lane);
 
   const float top = score_of<Logit>(selected.top);
-  const bool is_chosen = is_valid<Logit>(selected.own);  // false beyond the last slot
+  const bool is_chosen = lane < arguments.slots && is_valid<Logit>(selected.own);
   const float term = is_chosen ? exp_below_top(score_of<Logit>(selected.own), top) : 0.0F;
-  const float sum = arguments.is_renormalised
-                        ? lanes_sum<kSlotTier>(term)
-                        : full_softmax_sum<Layout, Logit, Key>(words, lane, top);
+  const float sum = arguments.is_renormalised ? lanes_sum<kSlotTier>(term)
+                                              : full_softmax_sum<Layout, Logit>(words, top);
   if (is_token && lane < arguments.slots) {
     const std::int64_t out = static_cast<std::int64_t>(token) * arguments.slots + lane;
     arguments.expert_ids[out] = is_chosen ? expert_of<Logit>(selected.own) : kAbsentExpert;

@@ -5,10 +5,9 @@
 
 #include <cstdint>
 
-namespace switchyard {
+#include "kernels/device/logit_type.hpp"
 
-/// Storage format of a logit.
-enum class LogitType : std::uint8_t { Float32, Bfloat16, Float16 };
+namespace switchyard {
 
 // One line for each compiled kernel: X(tag in the name, logit type, room for experts, room for
 // slots). A slot needs a lane, hence no small row with 32 slots.

@@ -15,17 +15,10 @@ namespace {
 
 using TopKKernel = void (*)(const TopKArguments&, std::int32_t);
 
-template <typename Logit>
-constexpr LogitType kTypeOf = LogitType::Float32;
-template <>
-constexpr LogitType kTypeOf<Bfloat16> = LogitType::Bfloat16;
-template <>
-constexpr LogitType kTypeOf<Half> = LogitType::Float16;
-
 TopKKernel find_kernel(LogitType type, const TopKPlan& plan) {
-#define SWITCHYARD_CASE(tag, Logit, experts, slots)                                           \
-  if (type == kTypeOf<Logit> && plan.expert_tier == (experts) && plan.slot_tier == (slots)) { \
-    return &top_k_of_block<Logit, experts, slots>;                                            \
+#define SWITCHYARD_CASE(tag, Logit, experts, slots)                                                \
+  if (type == kLogitTypeOf<Logit> && plan.expert_tier == (experts) && plan.slot_tier == (slots)) { \
+    return &top_k_of_block<Logit, experts, slots>;                                                 \
   }
   SWITCHYARD_TOP_K_KERNELS(SWITCHYARD_CASE)
 #undef SWITCHYARD_CASE

@@ -171,10 +171,6 @@ inline int __popc(unsigned value) {
   return std::popcount(value);
 }
 
-inline int __ffs(int value) {
-  return __builtin_ffs(value);
-}
-
 // One fiber runs at a time and only collectives switch, so plain updates are atomic.
 template <typename Value>
 Value atomicAdd(Value* address, Value value) {

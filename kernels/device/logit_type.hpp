@@ -1,0 +1,27 @@
+// The formats in which kernels read logits.
+#pragma once
+
+#include <cstdint>
+
+namespace switchyard {
+
+/// Storage format of a logit.
+enum class LogitType : std::uint8_t { Float32, Bfloat16, Float16 };
+
+/// A bfloat16 or IEEE half logit in memory; device code works on the bits.
+struct Bfloat16 {
+  std::uint16_t bits;
+};
+
+struct Half {
+  std::uint16_t bits;
+};
+
+template <typename Logit>
+inline constexpr LogitType kLogitTypeOf = LogitType::Float32;
+template <>
+inline constexpr LogitType kLogitTypeOf<Bfloat16> = LogitType::Bfloat16;
+template <>
+inline constexpr LogitType kLogitTypeOf<Half> = LogitType::Float16;
+
+}  // namespace switchyard

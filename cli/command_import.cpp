@@ -71,6 +71,9 @@ class ImportCommand final : public Command {
                "FORMAT",
                "its format, if the guess is wrong (switchyard list importers, list formats)",
                Values::among(foreign_formats))
+        .list("set",
+              "NAME=VALUE",
+              "a parameter of the format: --set top_k=8 (switchyard list importers count_csv)")
         .value("assign-ranks",
                "RULE",
                "give tokens a source rank: contiguous, round_robin or by_sequence",
@@ -144,7 +147,7 @@ class ImportCommand final : public Command {
                          "name a file");
     }
     const RoutingData routing =
-        assigned(read_routing(source, guess, options.has("quiet")), options);
+        assigned(read_routing(source, guess, options.has("quiet"), options.texts("set")), options);
     if (const auto* trace = std::get_if<RoutingTrace>(&routing)) {
       write_trace(*trace, target, options.has("force"));
     } else {

@@ -67,6 +67,7 @@ class InspectCommand final : public Command {
                   Values::path())
         .value(
             "from", "FORMAT", "its format, if the guess is wrong", Values::among(foreign_formats))
+        .list("set", "NAME=VALUE", "a parameter of a foreign routing format")
         .flag("check", "read everything and validate it, row by row")
         .value("export",
                "FORMAT",
@@ -133,7 +134,7 @@ class InspectCommand final : public Command {
   static Inspection routing(const std::string& name,
                             const FileGuess& guess,
                             const ParsedOptions& options) {
-    const RoutingData data = read_routing(name, guess, options.has("quiet"));
+    const RoutingData data = read_routing(name, guess, options.has("quiet"), options.texts("set"));
     if (const auto* trace = std::get_if<RoutingTrace>(&data);
         trace != nullptr && options.has("check")) {
       trace->check_rows();

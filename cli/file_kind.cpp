@@ -13,6 +13,7 @@
 #include "core/suggestion.hpp"
 #include "report/result_store.hpp"
 #include "report/terminal.hpp"
+#include "sim/scenario.hpp"
 #include "topologies/topology_file.hpp"
 #include "topologies/topology_format.hpp"
 #include "traces/importer.hpp"
@@ -145,12 +146,25 @@ FileGuess guess_file(const std::string& name, const std::optional<std::string>& 
                      "formats: switchyard list importers, switchyard list formats");
 }
 
-RoutingData read_routing(const std::string& name, const FileGuess& guess, bool is_quiet) {
+RoutingData read_routing(const std::string& name,
+                         const FileGuess& guess,
+                         bool is_quiet,
+                         std::span<const std::string> settings) {
   if (guess.kind == FileKind::Routing) {
+    if (!settings.empty()) {
+      throw InvalidInput("a native file is read without parameters", {"--set", ""});
+    }
     return is_sample_name(name) ? open_sample(name) : open_routing(name);
   }
+  json values = json::object();
+  for (const std::string& setting : settings) {
+    apply_setting(values, setting);
+  }
+  Parameters parameters(values, {"--set", ""});
   ProgressBar bar(is_quiet);
-  return plain<Importer>(guess.format, "importer")->read(name, bar.callback());
+  return Registry<Importer>::instance()
+      .create(guess.format, "importer", parameters)
+      ->read(name, bar.callback());
 }
 
 Fabric read_topology(const std::string& name, const FileGuess& guess) {

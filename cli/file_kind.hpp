@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "topologies/fabric.hpp"
@@ -29,8 +30,12 @@ struct FileGuess {
 /// Throws InvalidInput when nothing recognises the file, or several importers do.
 FileGuess guess_file(const std::string& name, const std::optional<std::string>& format);
 
-/// Reads a routing file of either kind with a progress bar.
-RoutingData read_routing(const std::string& name, const FileGuess& guess, bool is_quiet);
+/// Reads a routing file of either kind with a progress bar. `settings` are parameters of the
+/// importer as "name=value"; a native file has none.
+RoutingData read_routing(const std::string& name,
+                         const FileGuess& guess,
+                         bool is_quiet,
+                         std::span<const std::string> settings = {});
 /// Reads a topology of either kind.
 Fabric read_topology(const std::string& name, const FileGuess& guess);
 

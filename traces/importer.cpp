@@ -34,13 +34,12 @@ std::string guess_importer(const std::filesystem::path& path) {
   if (found.empty()) {
     throw InvalidInput("is in no routing format that is known here",
                        where,
-                       is_safetensors(path)
-                           ? "it looks like a native file: use it as it is"
-                           : fmt::format("name the format with --format, one of: {}",
-                                         fmt::join(registry.names(), ", ")));
+                       is_safetensors(path) ? "it looks like a native file: use it as it is"
+                                            : fmt::format("name the format with --from, one of: {}",
+                                                          fmt::join(registry.names(), ", ")));
   }
   throw InvalidInput(
-      fmt::format("could be {}", fmt::join(found, " or ")), where, "name the format with --format");
+      fmt::format("could be {}", fmt::join(found, " or ")), where, "name the format with --from");
 }
 
 }  // namespace switchyard

@@ -50,6 +50,8 @@ const std::map<std::string, Files>& samples() {
          R"({"step":0,"stage":"pre_dispatch","block":"decoder","layer":3,"rank":1,"num_tokens":1,)"
          R"("topk":2,"top_indices":[[3,0]]})"
          "\n"}}},
+      // The example of docs/add_an_importer.md, registered only while that page is tested.
+      {"pairs", {{"", "#pairs\n0 1 2\n3 0 1\n"}}},
       {"tensorrt_llm",
        {{"meta_info.json", R"({"num_experts": 4, "num_experts_per_token": 2})"},
         {"rank0.safetensors", counts_file({1, 2, 3, 2})},

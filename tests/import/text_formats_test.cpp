@@ -150,7 +150,8 @@ TEST(CountCsv, RefusesCountsThatCannotBe) {
   expect_import_refused(file("layer,e0,e1\n3,4,5,6\n"), "more columns");
   expect_import_refused(file("layer,e0,e1\n3,4,5\n3,4,5\n"), "line 3: this layer comes twice");
   expect_import_refused(file("layer,expert,count\n3,1,5\n3,1,5\n"), "line 3: expert 1 comes twice");
-  expect_import_refused(file("layer,e0,e1\n3,4.5,5\n"), "wanted ','");
+  expect_import_refused(file("layer,e0,e1\n3,4.5,5\n"),
+                        "line 2: the count of expert 0 is no whole number");
   expect_import_refused(file("layer,e0,e1\n3,4,5\n"), "outside 0 to 0", {{"experts", 1}});
 }
 

@@ -103,6 +103,11 @@ void read_wide_line(NumberScanner scanner, const Layout& layout, Counts& counts)
       scanner.expect(',');
     }
     row.push_back(scanner.integer(0, kLargest));
+    if (scanner.skip('.')) {
+      throw InvalidInput(fmt::format("the count of expert {} is no whole number", i),
+                         scanner.where(),
+                         "sums of gate weights look like this; they are no counts");
+    }
   }
   if (!scanner.at_end()) {
     scanner.fail("more columns than the header names");

@@ -63,9 +63,10 @@ struct NetworkOptions {
   /// [ranks] when each rank enters the collective; empty = all at 0.
   std::vector<Seconds> start_offsets;
 
-  /// `fluid`: exact up to this many transfers, windows of relative size `window_epsilon` beyond.
+  /// `fluid`: exact up to this many transfers that all start at once and are joined by common
+  /// links; beyond, in windows in which about `window_epsilon` of the transfers under way end.
   std::int64_t exact_transfer_limit = 20000;
-  double window_epsilon = 0.003;
+  double window_epsilon = 0.04;
   std::int32_t threads = 1;
   /// `simgrid`: give up (MissingCapability) after this long.
   Seconds time_limit{300};

@@ -22,6 +22,15 @@ class ChainMembers {
 
   [[nodiscard]] std::uint32_t held_count(std::uint32_t chain) const { return held_[chain]; }
 
+  /// All flows on the chain, and their other chains in the same order.
+  [[nodiscard]] std::span<const std::uint32_t> flows(std::uint32_t chain) const {
+    return {flow_.data() + first_[chain], size_[chain]};
+  }
+
+  [[nodiscard]] std::span<const std::uint32_t> peers(std::uint32_t chain) const {
+    return {peer_.data() + first_[chain], size_[chain]};
+  }
+
   /// Flows the chain holds.
   [[nodiscard]] std::span<const std::uint32_t> held_flows(std::uint32_t chain) const {
     return {flow_.data() + first_[chain], held_[chain]};

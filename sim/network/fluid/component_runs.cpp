@@ -7,12 +7,14 @@
 #include <thread>
 
 #include "sim/network/fluid/release_queue.hpp"
+#include "sim/network/fluid/windowed_run.hpp"
 
 namespace switchyard {
 namespace {
 
-std::vector<double> pick(std::span<const double> values, std::span<const std::uint32_t> which) {
-  std::vector<double> picked(which.size());
+template <class T>
+std::vector<T> pick(std::span<const T> values, std::span<const std::uint32_t> which) {
+  std::vector<T> picked(which.size());
   std::ranges::transform(which, picked.begin(), [&](std::uint32_t k) { return values[k]; });
   return picked;
 }
@@ -33,9 +35,9 @@ void for_each_parallel(std::size_t count, std::size_t threads, const Work& work)
     }
   };
   {
-    std::vector<std::jthread> helpers;
+    std::vector<std::jthread> others;
     for (std::size_t k = 1; k < std::min(threads, count); ++k) {
-      helpers.emplace_back(take);
+      others.emplace_back(take);
     }
     take();
   }
@@ -46,25 +48,44 @@ void for_each_parallel(std::size_t count, std::size_t threads, const Work& work)
   }
 }
 
+std::vector<double> run_one(const FlowGraph& graph,
+                            const SharingLimits& limits,
+                            const FlowDemand& demand,
+                            std::span<const double> start_s,
+                            const RunChoice& choice) {
+  if (graph.flow_count() > choice.exact_flow_limit) {
+    return run_windowed(graph, limits, demand, start_s, choice.window_epsilon);
+  }
+  StartTimes source(start_s);
+  return run_exact(graph, limits, demand, source).finish_s;
+}
+
 }  // namespace
 
-FlowTimes run_components(FlowGraph graph,
-                         const SharingLimits& limits,
-                         const FlowDemand& demand,
-                         std::span<const double> start_s,
-                         std::size_t threads) {
-  FlowTimes times{.start_s = std::vector<double>(start_s.begin(), start_s.end()),
-                  .finish_s = std::vector<double>(start_s.size())};
+ComponentTimes run_components(FlowGraph graph,
+                              const SharingLimits& limits,
+                              const FlowDemand& demand,
+                              std::span<const double> start_s,
+                              const RunChoice& choice) {
   const std::vector<Component> components = split_components(std::move(graph));
-  for_each_parallel(components.size(), threads, [&](std::size_t k) {
+  ComponentTimes times;
+  times.is_windowed = std::ranges::any_of(components, [&](const Component& component) {
+    return component.flows.size() > choice.exact_flow_limit;
+  });
+  if (components.size() == 1) {
+    times.finish_s = run_one(components.front().graph, limits, demand, start_s, choice);
+    return times;
+  }
+  times.finish_s.resize(start_s.size());
+  for_each_parallel(components.size(), choice.threads, [&](std::size_t k) {
     const Component& component = components[k];
     const std::vector<double> bytes = pick(demand.bytes, component.flows);
-    const std::vector<double> latency = pick(demand.latency_s, component.flows);
+    const std::vector<float> latency = pick(demand.latency_s, component.flows);
     const std::vector<double> starts = pick(start_s, component.flows);
-    StartTimes source(starts);
-    const FlowTimes part = run_exact(component.graph, limits, {bytes, latency}, source);
-    for (std::size_t flow = 0; flow < component.flows.size(); ++flow) {
-      times.finish_s[component.flows[flow]] = part.finish_s[flow];
+    const std::vector<double> finish =
+        run_one(component.graph, limits, {bytes, latency}, starts, choice);
+    for (std::size_t flow = 0; flow < finish.size(); ++flow) {
+      times.finish_s[component.flows[flow]] = finish[flow];
     }
   });
   return times;

@@ -2,17 +2,31 @@
 // do not depend on the number of threads, so neither do the results.
 #pragma once
 
+#include <limits>
 #include <span>
+#include <vector>
 
 #include "sim/network/fluid/exact_run.hpp"
 
 namespace switchyard {
 
+/// How much precision to pay for, and with how many threads.
+struct RunChoice {
+  std::size_t exact_flow_limit = std::numeric_limits<std::size_t>::max();  // of one part
+  double window_epsilon = 0;                                               // beyond the limit
+  std::size_t threads = 1;
+};
+
+struct ComponentTimes {
+  std::vector<double> finish_s;  // [flows]
+  bool is_windowed = false;      // some part was larger than the limit
+};
+
 /// `start_s` [flows] when each flow starts, known beforehand.
-FlowTimes run_components(FlowGraph graph,
-                         const SharingLimits& limits,
-                         const FlowDemand& demand,
-                         std::span<const double> start_s,
-                         std::size_t threads);
+ComponentTimes run_components(FlowGraph graph,
+                              const SharingLimits& limits,
+                              const FlowDemand& demand,
+                              std::span<const double> start_s,
+                              const RunChoice& choice);
 
 }  // namespace switchyard

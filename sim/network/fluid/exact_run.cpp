@@ -67,7 +67,7 @@ class ExactRun {
     now_ += until_end;
     for (const std::uint32_t flow : flows_) {
       solver_.remove(flow);
-      times_.finish_s[flow] = now_ + demand_.latency_s[flow];
+      times_.finish_s[flow] = now_ + static_cast<double>(demand_.latency_s[flow]);
       finishes_.emplace(times_.finish_s[flow], flow);
     }
   }

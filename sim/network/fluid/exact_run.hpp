@@ -11,8 +11,8 @@ namespace switchyard {
 
 /// What is to be moved. Spans are [flows].
 struct FlowDemand {
-  std::span<const double> bytes;      // > 0
-  std::span<const double> latency_s;  // from drained to finished
+  std::span<const double> bytes;     // > 0
+  std::span<const float> latency_s;  // from drained to finished
 };
 
 /// Says when flows start; may depend on how the run goes.

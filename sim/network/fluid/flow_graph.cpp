@@ -164,6 +164,15 @@ void FlowGraphBuilder::grow_table() {
   }
 }
 
+Component extract_component(const FlowGraph& graph, std::vector<std::uint32_t> flows) {
+  Renumbering chains(graph.chain_count());
+  Renumbering links(graph.link_count());
+  Component component;
+  component.flows = std::move(flows);
+  component.graph = subgraph(graph, component.flows, component.links, chains, links);
+  return component;
+}
+
 std::vector<Component> split_components(FlowGraph graph) {
   DisjointSets sets(graph.link_count());
   for (std::uint32_t chain = 0; chain < graph.chain_count(); ++chain) {

@@ -71,6 +71,9 @@ struct Component {
   std::vector<std::uint32_t> links;  // [component links] number in the whole, ascending
 };
 
+/// The part of a problem that `flows` (ascending) need.
+Component extract_component(const FlowGraph& graph, std::vector<std::uint32_t> flows);
+
 /// Splits a problem into its connected components, in order of their first flow.
 std::vector<Component> split_components(FlowGraph graph);
 

@@ -30,7 +30,7 @@ namespace switchyard {
 /// What limits flows besides the links' capacities.
 struct SharingLimits {
   double rate_cap = std::numeric_limits<double>::infinity();  // bytes/s of any one flow
-  std::span<const IncastPoint> incast;                        // link efficiency by flows on it
+  std::span<const IncastPoint> incast = {};                   // link efficiency by flows on it
 };
 
 /// Share of its capacity that a link with `flows` flows carries.

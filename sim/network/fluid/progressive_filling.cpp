@@ -1,7 +1,7 @@
 // Levels only rise while others freeze, so a heap with outdated keys will do: a link is taken when
 // its up-to-date level is still the lowest. Keys start a little below the levels of the last fill;
-// the rare link that has dropped below its key shows as a level out of order, and the fill is
-// repeated from safe keys.
+// the rare link that has dropped below its key shows as a level out of order or an overfilled link,
+// and the fill is repeated from safe keys.
 #include "sim/network/fluid/progressive_filling.hpp"
 
 #include <algorithm>
@@ -13,6 +13,7 @@ namespace {
 
 constexpr double kKeySlack = 0.5;     // keys as a share of the last level
 constexpr double kOutOfOrder = 1e-9;  // rounding of levels that tie
+constexpr double kOverfilled = 1e-9;  // the same of loads, as a share of the capacity
 constexpr double kNoFlows = 1e-9;     // a sum of shares below this is none
 
 }  // namespace
@@ -69,39 +70,46 @@ void ProgressiveFilling::start(const ChainMembers& members, std::span<const doub
       capacity_[link] = graph_.capacity[link] * incast_efficiency(limits_.incast, flows);
     }
     const Grant grant = grant_of(link);
-    if (grant.flows > 0) {
+    if (grant.flows == 0) {
+      key_[link] = 0;
+    } else {
       heap_.emplace_back(key_[link] > 0 ? key_[link] * kKeySlack : grant.level, link);
     }
   }
   std::make_heap(heap_.begin(), heap_.end(), std::greater<>());
 }
 
-/// False if a link turned out to belong before one already frozen.
+/// False if a key was too high: a link turned out to belong before one already frozen, or was
+/// overfilled meanwhile.
 bool ProgressiveFilling::fill_from_keys(const ChainMembers& members,
                                         std::span<const double> fixed_load) {
   start(members, fixed_load);
   double last = 0;
   while (!heap_.empty()) {
     std::pop_heap(heap_.begin(), heap_.end(), std::greater<>());
-    const auto [key, link] = heap_.back();
+    const std::uint32_t link = heap_.back().second;
     heap_.pop_back();
     const Grant grant = grant_of(link);
+    const bool had_key = key_[link] > 0;
     if (grant.flows == 0) {
+      if (had_key && grant.left < -kOverfilled * capacity_[link]) {
+        return false;
+      }
+      key_[link] = 0;
       continue;
     }
     if (!heap_.empty() && grant.level > heap_.front().first * (1 + kOutOfOrder)) {
       push(grant.level, link);
       continue;
     }
-    if (grant.level < last * (1 - kOutOfOrder) && key_[link] > 0) {
+    if (had_key && grant.level < last * (1 - kOutOfOrder)) {
       return false;
     }
     last = std::max(last, grant.level);
-    if (grant.level >= limits_.rate_cap) {
-      break;  // what is left runs at the cap
+    if (grant.level < limits_.rate_cap) {
+      key_[link] = grant.level;
+      freeze(link, grant, members);
     }
-    key_[link] = grant.level;
-    freeze(link, grant, members);
   }
   return true;
 }
@@ -117,7 +125,7 @@ ProgressiveFilling::Grant ProgressiveFilling::grant_of(std::uint32_t link) const
     left -= share * tally_[chain].load;
     flows += share * tally_[chain].flows;
   }
-  return flows > kNoFlows ? Grant{std::max(0.0, left) / flows, flows} : Grant{0, 0};
+  return flows > kNoFlows ? Grant{std::max(0.0, left) / flows, flows, left} : Grant{0, 0, left};
 }
 
 double ProgressiveFilling::unused_capacity(std::uint32_t link) const {

@@ -48,6 +48,7 @@ class ProgressiveFilling {
   struct Grant {
     double level;
     double flows;
+    double left;  // capacity not taken by frozen flows
   };
 
   [[nodiscard]] std::span<const LinkChain> chains_of(std::uint32_t link) const {

@@ -1,0 +1,191 @@
+// The solver against the definition of max-min fairness: no link carries more than it can, and
+// every flow crosses a full link on which no flow is faster. Checked on random graphs of chains
+// while flows come and go, so that the order kept between events is exercised in both directions.
+#include "sim/network/fluid/max_min_solver.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "core/random.hpp"
+
+namespace switchyard {
+namespace {
+
+constexpr double kRounding = 1e-11;  // sums of some hundred rates, and the order's own tolerance
+
+/// Flows over random routes of two to five links; shares below one on some links.
+FlowGraph random_graph(RandomStream& random, std::size_t links, std::size_t flows, bool spreads) {
+  std::vector<double> capacity(links);
+  std::ranges::generate(capacity, [&] { return 1 + 9 * random.uniform(); });
+  std::vector<double> share(links, 1.0);
+  if (spreads) {
+    std::ranges::generate(share, [&] { return random.index(2) == 0 ? 1.0 : 0.25; });
+  }
+  FlowGraphBuilder builder(capacity);
+  for (std::size_t flow = 0; flow < flows; ++flow) {
+    std::set<std::uint32_t> chosen;
+    const std::size_t length = 2 + random.index(4);
+    while (chosen.size() < std::min(length, links)) {
+      chosen.insert(static_cast<std::uint32_t>(random.index(links)));
+    }
+    std::vector<ChainLink> route;
+    for (const std::uint32_t link : chosen) {
+      route.push_back({link, share[link]});
+    }
+    builder.add_flow(route);
+  }
+  return std::move(builder).take();
+}
+
+/// What is wrong with the solver's rates; empty when they are max-min fair.
+std::string unfairness(const FlowGraph& graph,
+                       const MaxMinSolver& solver,
+                       const std::set<std::uint32_t>& under_way,
+                       double cap) {
+  std::vector<double> load(graph.link_count(), 0);
+  std::vector<double> fastest(graph.link_count(), 0);
+  const auto for_each_hop = [&](std::uint32_t flow, const auto& visit) {
+    for (const auto& chains : graph.flow_chains) {
+      for (const ChainLink& hop : graph.links_of(chains[flow])) {
+        visit(hop);
+      }
+    }
+  };
+  for (const std::uint32_t flow : under_way) {
+    for_each_hop(flow, [&](const ChainLink& hop) {
+      load[hop.link] += hop.share * solver.rate(flow);
+      fastest[hop.link] = std::max(fastest[hop.link], solver.rate(flow));
+    });
+  }
+  for (std::size_t link = 0; link < load.size(); ++link) {
+    if (load[link] > graph.capacity[link] * (1 + kRounding)) {
+      return "link " + std::to_string(link) + " is overloaded";
+    }
+  }
+  for (const std::uint32_t flow : under_way) {
+    bool is_limited = solver.rate(flow) >= cap * (1 - kRounding);
+    for_each_hop(flow, [&](const ChainLink& hop) {
+      is_limited |= load[hop.link] >= graph.capacity[hop.link] * (1 - kRounding) &&
+                    solver.rate(flow) >= fastest[hop.link] * (1 - kRounding);
+    });
+    if (!is_limited || solver.rate(flow) > cap * (1 + kRounding)) {
+      return "flow " + std::to_string(flow) + " has no bottleneck";
+    }
+  }
+  return "";
+}
+
+/// Adds and removes flows at random and checks the rates after each step.
+void exercise(std::uint64_t seed, bool spreads, double cap) {
+  RandomStream random(seed, {1});
+  const std::size_t links = 4 + random.index(30);
+  const std::size_t flows = 1 + random.index(300);
+  const FlowGraph graph = random_graph(random, links, flows, spreads);
+  MaxMinSolver solver(graph, {.rate_cap = cap});
+  std::set<std::uint32_t> under_way;
+  for (std::uint32_t flow = 0; flow < flows; flow += 2) {
+    solver.add(flow, 1);
+    under_way.insert(flow);
+  }
+  for (int step = 0; step < 120; ++step) {
+    const auto flow = static_cast<std::uint32_t>(random.index(flows));
+    if (under_way.erase(flow) > 0) {
+      solver.remove(flow);
+    } else {
+      solver.add(flow, 1);
+      under_way.insert(flow);
+    }
+    solver.settle();
+    ASSERT_EQ(unfairness(graph, solver, under_way, cap), "") << "seed " << seed << " step " << step;
+  }
+}
+
+TEST(MaxMinSolver, StaysFairWhileFlowsComeAndGo) {
+  for (std::uint64_t seed = 0; seed < 30; ++seed) {
+    exercise(seed, false, std::numeric_limits<double>::infinity());
+  }
+}
+
+TEST(MaxMinSolver, StaysFairWhenRoutesAreSpread) {
+  for (std::uint64_t seed = 100; seed < 120; ++seed) {
+    exercise(seed, true, std::numeric_limits<double>::infinity());
+  }
+}
+
+TEST(MaxMinSolver, StaysFairUnderARateCap) {
+  for (std::uint64_t seed = 200; seed < 220; ++seed) {
+    exercise(seed, false, 0.1);
+  }
+}
+
+TEST(MaxMinSolver, TiesDoNotMakeItWander) {
+  // Sixteen sources times sixteen sinks, all alike: every level ties with every other.
+  FlowGraphBuilder builder(std::vector<double>(32, 3.0));
+  for (std::uint32_t source = 0; source < 16; ++source) {
+    for (std::uint32_t sink = 16; sink < 32; ++sink) {
+      builder.add_flow(std::vector<ChainLink>{{source, 1.0}, {sink, 1.0}});
+    }
+  }
+  const FlowGraph graph = std::move(builder).take();
+  MaxMinSolver solver(graph, {});
+  for (std::uint32_t flow = 0; flow < 256; ++flow) {
+    solver.add(flow, 1);
+  }
+  solver.settle();
+  for (std::uint32_t flow = 0; flow < 256; ++flow) {
+    EXPECT_DOUBLE_EQ(solver.rate(flow), 3.0 / 16);
+  }
+  for (std::uint32_t flow = 0; flow < 255; ++flow) {
+    solver.remove(flow);
+    solver.settle();
+  }
+  EXPECT_DOUBLE_EQ(solver.rate(255), 3.0);
+  EXPECT_LT(solver.effort().moves, 256U * 40);
+}
+
+TEST(MaxMinSolver, AnEventMovesFewLinks) {
+  RandomStream random(7, {2});
+  const FlowGraph graph = random_graph(random, 40, 2000, false);
+  MaxMinSolver solver(graph, {});
+  for (std::uint32_t flow = 0; flow < 2000; ++flow) {
+    solver.add(flow, 1);
+  }
+  solver.settle();
+  const std::uint64_t first = solver.effort().moves;
+  for (std::uint32_t flow = 0; flow < 1900; ++flow) {
+    solver.remove(flow);
+    solver.settle();
+  }
+  // The claim that the whole method rests on: a handful of moves per event, not one per link.
+  EXPECT_LT(static_cast<double>(solver.effort().moves - first) / 1900, 6.0);
+}
+
+TEST(FlowGraph, StoresEachHalfRouteOnce) {
+  FlowGraphBuilder builder({1, 1, 1, 1});
+  builder.add_flow(std::vector<ChainLink>{{0, 1.0}, {1, 1.0}});
+  builder.add_flow(std::vector<ChainLink>{{0, 1.0}, {2, 1.0}});
+  builder.add_flow(std::vector<ChainLink>{{0, 1.0}, {3, 1.0}, {1, 1.0}});
+  builder.add_flow(std::vector<ChainLink>{{0, 0.5}, {1, 1.0}});
+  const FlowGraph graph = std::move(builder).take();
+  EXPECT_EQ(graph.flow_count(), 4U);
+  EXPECT_EQ(graph.flow_chains[kSourceSide], (std::vector<std::uint32_t>{0, 0, 3, 4}));
+  EXPECT_EQ(graph.flow_chains[kDestinationSide], (std::vector<std::uint32_t>{1, 2, 1, 1}));
+}
+
+TEST(FlowGraph, SplitsWhatSharesNoLink) {
+  FlowGraphBuilder builder({1, 2, 3, 4, 5});
+  builder.add_flow(std::vector<ChainLink>{{0, 1.0}, {1, 1.0}});
+  builder.add_flow(std::vector<ChainLink>{{3, 1.0}, {4, 1.0}});
+  builder.add_flow(std::vector<ChainLink>{{1, 1.0}, {2, 1.0}});
+  const std::vector<Component> parts = split_components(std::move(builder).take());
+  ASSERT_EQ(parts.size(), 2U);
+  EXPECT_EQ(parts[0].flows, (std::vector<std::uint32_t>{0, 2}));
+  EXPECT_EQ(parts[1].flows, (std::vector<std::uint32_t>{1}));
+  EXPECT_EQ(parts[0].links, (std::vector<std::uint32_t>{0, 1, 2}));
+  EXPECT_EQ(parts[1].graph.capacity, (std::vector<double>{4, 5}));
+}
+
+}  // namespace
+}  // namespace switchyard

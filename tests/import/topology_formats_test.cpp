@@ -346,6 +346,7 @@ TEST(Graphml, RefusesDamagedFiles) {
   refuses(std::regex_replace(good, std::regex(">gpu<"), "><"), "has no \"kind\"");
   refuses(std::regex_replace(good, std::regex(">gpu<"), ">tpu<"), "kind");
   refuses(std::regex_replace(good, std::regex("target=\"n0\""), "target=\"n99\""), "");
+  refuses(std::regex_replace(good, std::regex("target="), "taget="), "lacks something");
   refuses("<graphml></graphml>", "no <graph>");
   std::string deep;
   for (int i = 0; i < 100000; ++i) {

@@ -83,7 +83,7 @@ class YamlReader {
   }
 
   [[nodiscard]] std::string shape(const YAML::Node& node) const {
-    const std::string text = node.IsScalar() ? node.Scalar() : "";
+    std::string text = node.IsScalar() ? node.Scalar() : "";
     if (text != "Ring" && text != "Switch" && text != "FullyConnected") {
       throw InvalidInput(fmt::format("the shape \"{}\" is unknown", text),
                          at(node.Mark()),

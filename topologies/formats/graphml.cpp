@@ -6,6 +6,7 @@
 
 #include <boost/graph/adjacency_list.hpp>
 #include <boost/graph/graphml.hpp>
+#include <boost/property_tree/exceptions.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <pugixml.hpp>
@@ -126,7 +127,7 @@ class CheckedXml {
 
 // Texts that other tools write as numbers.
 json number_of(const std::string& text, const Location& where) {
-  const json value = json::parse(text, nullptr, false);
+  json value = json::parse(text, nullptr, false);
   if (!value.is_number()) {
     throw InvalidInput(fmt::format("\"{}\" is not a number", text), where);
   }
@@ -187,6 +188,8 @@ Fabric read_as(const CheckedXml& xml, const Location& where) {
     boost::read_graphml(stream, graph, properties);
   } catch (const boost::graph_exception& error) {
     throw InvalidInput(error.what(), where);
+  } catch (const boost::property_tree::ptree_error& error) {
+    throw InvalidInput(fmt::format("a GraphML element lacks something: {}", error.what()), where);
   }
   const WholeTexts& whole = graph[boost::graph_bundle];
   json document{{"name", whole.name}, {"source", whole.source}};

@@ -293,7 +293,7 @@ void ServerReader::read_links(const Gpu& gpu) {
 
 void ServerReader::join_gpus() {
   const bool has_links = std::any_of(gpus_.begin(), gpus_.end(), [](const Gpu& gpu) {
-    return gpu.gpu.child("nvlink") || gpu.gpu.child("xgmi");
+    return !gpu.gpu.child("nvlink").empty() || !gpu.gpu.child("xgmi").empty();
   });
   if (has_links) {
     for (const Gpu& gpu : gpus_) {

@@ -74,7 +74,7 @@ class FatTree final : public TopologyGenerator {
   void add_pod(FabricBuilder& builder,
                std::int64_t pod,
                const std::vector<std::vector<DeviceId>>& cores) const {
-    const double nics_below_edge = static_cast<double>(nodes_per_edge_ * nics_per_node());
+    const auto nics_below_edge = static_cast<double>(nodes_per_edge_ * nics_per_node());
     const double edge_up = nics_below_edge / edge_oversubscription_;
     const double edge_link = edge_up / static_cast<double>(aggregations_per_pod_);
     const double core_link = edge_link * static_cast<double>(edges_per_pod_) /

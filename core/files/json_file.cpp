@@ -69,6 +69,9 @@ json parse_json(std::string_view text, const Location& where, std::size_t first_
     throw InvalidInput(
         "not valid JSON: " + plain_reason(error.what()),
         {where.file, line_and_column(text, error.byte > 0 ? error.byte - 1 : 0, first_line)});
+  } catch (const json::out_of_range& error) {
+    // A number beyond a double: 1e3080.
+    throw InvalidInput("not valid JSON: " + plain_reason(error.what()), where);
   }
 }
 

@@ -152,6 +152,8 @@ TEST(TopologyFile, LoadsFilesByPath) {
   EXPECT_FALSE(load_topology_document(path.string()).contains("preset"));
   const auto broken = folder.write("broken.json", R"({ "preset": })");
   expect_error<InvalidInput>([&] { (void)load_topology(broken.string()); }, "line 1");
+  const auto huge = folder.write("huge.json", R"({ "path_seed": 1e3080 })");
+  expect_error<InvalidInput>([&] { (void)load_topology(huge.string()); }, "number overflow");
   expect_error<InvalidInput>([] { (void)load_topology("no/such/file.json"); }, "no/such/file.json");
 }
 

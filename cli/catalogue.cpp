@@ -11,6 +11,7 @@
 #include "sim/capacity.hpp"
 #include "sim/model.hpp"
 #include "sim/network/network.hpp"
+#include "sim/network_options.hpp"
 #include "sim/placement.hpp"
 #include "topologies/topology_file.hpp"
 #include "topologies/topology_format.hpp"
@@ -51,6 +52,20 @@ CatalogueKind topology_kind() {
           }};
 }
 
+// All networks share the realism terms of the scenario's "network" section.
+CatalogueKind network_kind() {
+  CatalogueKind kind = kind_of<Network>("networks", "network", "ways to time the transfers");
+  kind.parameters = [own = kind.parameters](const std::string& name) {
+    auto descriptions = own(name);
+    Parameters shared = Parameters::describing();
+    (void)read_network_options(shared);
+    descriptions.insert(
+        descriptions.end(), shared.descriptions().begin(), shared.descriptions().end());
+    return descriptions;
+  };
+  return kind;
+}
+
 // Presets of sim/: each explains itself by its figures.
 CatalogueKind preset_kind(const std::string& plural,
                           const std::string& noun,
@@ -85,7 +100,7 @@ const std::vector<CatalogueKind>& catalogue() {
           "capacities", "capacity policy", "what happens to the tokens of a full expert"),
       kind_of<AllToAll>(
           "all_to_all", "all-to-all algorithm", "orders of the transfers of an exchange"),
-      kind_of<Network>("networks", "network", "ways to time the transfers"),
+      network_kind(),
   };
   return kKinds;
 }

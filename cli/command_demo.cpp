@@ -12,8 +12,8 @@ namespace {
 constexpr const char* kNext =
     "\nThis was a built-in synthetic trace of DeepSeek-V2-Lite's shape on two of eight\n"
     "H100 nodes. Try next:\n"
-    "  switchyard demo --all-to-all two_level --timeline demo.json.gz\n"
-    "      the same tokens sent node by node; open the file at ui.perfetto.dev\n"
+    "  switchyard demo --all-to-all node_dedup --timeline demo.json.gz\n"
+    "      each token once to a node; open the file at ui.perfetto.dev\n"
     "  switchyard inspect sample:demo\n"
     "      which experts the tokens chose\n"
     "  switchyard route --model deepseek_v2_lite --tokens 128 -o my.trace\n"

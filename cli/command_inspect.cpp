@@ -56,7 +56,7 @@ class InspectCommand final : public Command {
 
   [[nodiscard]] std::vector<std::string> examples() const override {
     return {"switchyard inspect my.trace --check",
-            "switchyard inspect hgx_h100_8 --export dot -o node.dot"};
+            "switchyard inspect dgx_h100_8 --export dot -o node.dot"};
   }
 
   void declare(OptionTable& table) const override {

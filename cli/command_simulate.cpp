@@ -16,7 +16,7 @@ class SimulateCommand final : public Command {
   [[nodiscard]] std::string usage() const override { return "[SCENARIO] [OPTIONS]"; }
 
   [[nodiscard]] std::vector<std::string> examples() const override {
-    return {"switchyard simulate --trace my.trace --topology hgx_h100_8 --all-to-all pairwise",
+    return {"switchyard simulate --trace my.trace --topology dgx_h100_8 --all-to-all pairwise",
             "switchyard simulate scenario.json --set capacity.factor=1.25 --json"};
   }
 

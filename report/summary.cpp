@@ -53,6 +53,22 @@ class Facts {
   std::string text_;
 };
 
+// "a · b · c", broken before the part that would not fit.
+std::string joined(const std::vector<std::string>& parts) {
+  static const std::string kDot = " · ";
+  std::string text;
+  std::size_t column = 0;
+  for (const std::string& part : parts) {
+    const bool fits = column + kDot.size() + part.size() <= kWidth;
+    if (column > 0) {
+      text += fits ? kDot : "\n";
+    }
+    column = (fits ? column + kDot.size() : 0) + part.size();
+    text += part;
+  }
+  return text + "\n";
+}
+
 // Name of a component in the resolved scenario: a text, or the "name" of an object.
 std::string component_name(const nlohmann::json& section) {
   if (section.is_string()) {
@@ -63,7 +79,7 @@ std::string component_name(const nlohmann::json& section) {
 }
 
 // The choices behind the figures, as far as the scenario names them.
-std::string choices_line(const SimulationResult& result) {
+std::vector<std::string> choices(const SimulationResult& result) {
   const auto scenario = nlohmann::json::parse(result.scenario_json, nullptr, false);
   std::vector<std::string> parts;
   const auto add = [&](const std::string& label, const std::string& value) {
@@ -85,24 +101,27 @@ std::string choices_line(const SimulationResult& result) {
       result.network_mode.empty() || result.network_mode == "closed form"
           ? result.network
           : fmt::format("{} ({})", result.network, result.network_mode));
-  return fmt::format("{}", fmt::join(parts, " · ")) + "\n";
+  return parts;
 }
 
 std::string headline(const SimulationResult& result) {
-  std::string text = fmt::format("{} on {} of {}",
-                                 counted(result.ranks, "GPU"),
-                                 counted(result.nodes, "node"),
-                                 result.topology);
   const auto layers = static_cast<std::size_t>(result.total.layers);
   const auto steps = static_cast<std::size_t>(result.total.steps);
-  std::string second = counted(result.experts, "expert");
-  second += result.top_k > 0 ? fmt::format(", top {}", result.top_k) : "";
-  second += " · " + counted(layers, "layer");
+  std::string experts = counted(result.experts, "expert");
+  experts += result.top_k > 0 ? fmt::format(", top {}", result.top_k) : "";
+  std::string layer_text = counted(layers, "layer");
   if (steps > 1) {
-    second += fmt::format(" in {}", counted(steps, "step"));
+    layer_text += fmt::format(" in {}", counted(steps, "step"));
   }
-  second += fmt::format(" · trace level {} · seed {}", fidelity_name(result.fidelity), result.seed);
-  return text + "\n" + second + "\n" + choices_line(result);
+  return joined({fmt::format("{} on {} of {}",
+                             counted(result.ranks, "GPU"),
+                             counted(result.nodes, "node"),
+                             result.topology)}) +
+         joined({experts,
+                 layer_text,
+                 fmt::format("trace level {}", fidelity_name(result.fidelity)),
+                 fmt::format("seed {}", result.seed)}) +
+         joined(choices(result));
 }
 
 std::string layer_label(const SimulationResult& result, const LayerResult& layer) {
@@ -146,7 +165,7 @@ void add_times(const SimulationResult& result, Facts& facts) {
   if (total.exposed_communication_s && total.layer_s && *total.layer_s > 0) {
     facts.add("exposed comm.",
               time_text(total.exposed_communication_s),
-              fmt::format("{:.0f} % of the time no expert computes meanwhile",
+              fmt::format("{:.0f} % of the step is not covered by expert compute",
                           100 * *total.exposed_communication_s / *total.layer_s));
   }
   if (total.lower_bound_s) {
@@ -205,7 +224,7 @@ void add_traffic(const SimulationResult& result, Facts& facts) {
 std::vector<std::size_t> shown_layers(const SimulationResult& result, bool all) {
   std::vector<std::size_t> order(result.layers.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  if (all || order.size() <= 1) {
+  if (all || order.size() <= kLayersShown) {
     return order;
   }
   const auto key = [&](std::size_t index) {

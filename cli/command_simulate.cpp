@@ -1,8 +1,11 @@
 // `simulate`: one scenario in, one result out.
+#include <filesystem>
+
 #include <nlohmann/json.hpp>
 
 #include "cli/command.hpp"
 #include "cli/exchange_run.hpp"
+#include "cli/file_kind.hpp"
 #include "cli/sample_trace.hpp"
 #include "cli/scenario_options.hpp"
 #include "cli/simulation_run.hpp"
@@ -34,13 +37,29 @@ class SimulateCommand final : public Command {
     const SimulationRun run(options);
     const auto file = options.text("SCENARIO");
     const Location where{file.value_or("scenario"), ""};
-    nlohmann::json document =
-        file ? read_json_file(*file) : nlohmann::json(nlohmann::json::object());
+    nlohmann::json document = nlohmann::json::object();
+    if (file) {
+      refuse_traces(*file);
+      document = read_json_file(*file);
+    }
     if (!document.is_object()) {
       throw InvalidInput("is not a scenario: wanted a JSON object", where);
     }
     apply_scenario_options(document, options);
     return run.run(load_scenario_with_samples(document, where));
+  }
+
+ private:
+  // The likeliest slip: the trace given as if it were the scenario.
+  static void refuse_traces(const std::string& file) {
+    std::error_code problem;
+    if (!is_sample_name(file) && !std::filesystem::is_regular_file(file, problem)) {
+      return;  // standard input, or for the reader to complain about
+    }
+    const FileKind kind = guess_file(file, std::nullopt).kind;
+    if (kind == FileKind::Routing || kind == FileKind::ForeignRouting) {
+      throw InvalidInput("is routing, not a scenario", {file, ""}, "pass it with --trace " + file);
+    }
   }
 };
 

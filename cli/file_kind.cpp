@@ -86,6 +86,20 @@ FileKind kind_of_document(const json& document) {
   return FileKind::Topology;
 }
 
+FileGuess preset_named(const std::string& name) {
+  std::vector<std::string> presets;
+  for (const TopologyPreset& preset : topology_presets()) {
+    if (preset.name == name) {
+      return {FileKind::Topology, ""};
+    }
+    presets.push_back(preset.name);
+  }
+  const auto near = nearest_name(name, presets);
+  throw InvalidInput("there is no such file, nor a topology of that name",
+                     {name, ""},
+                     near ? "did you mean \"" + *near + "\"?" : "");
+}
+
 FileGuess named_format(const std::string& format) {
   if (Registry<Importer>::instance().contains(format)) {
     return {FileKind::ForeignRouting, format};
@@ -118,7 +132,7 @@ FileGuess guess_file(const std::string& name, const std::optional<std::string>& 
   const std::filesystem::path path(name);
   std::error_code problem;
   if (!std::filesystem::exists(path, problem)) {
-    return {FileKind::Topology, ""};  // a preset, or an error that suggests one
+    return preset_named(name);
   }
   if (is_sqlite_file(path)) {
     return {FileKind::ResultFile, ""};

@@ -10,6 +10,7 @@
 #include "sim/scenario.hpp"
 #include "topologies/topology_file.hpp"
 #include "topologies/topology_format.hpp"
+#include "traces/rank_assignment.hpp"
 
 namespace switchyard {
 namespace {
@@ -99,7 +100,8 @@ void apply_scenario_options(json& document, const ParsedOptions& options) {
     if (document.contains("trace") && document["trace"].is_string()) {
       document["trace"] = {{"path", document["trace"]}};
     }
-    object_at("trace")["assign_ranks"] = *rule;
+    object_at("trace")["assign_ranks"] =
+        rank_rule_name(parse_rank_rule(*rule, {"--assign-ranks", ""}));
   }
   if (const auto topology = options.text("topology")) {
     document["topology"] = topology_setting(*topology);

@@ -43,9 +43,9 @@ bool is_wrapper(const std::string& message) {
          message.starts_with("Failed to validate value");
 }
 
-// The keys that the schema names for the object at `pointer`, as far as plain `properties`,
-// `items` and `additionalProperties` lead.
-std::vector<std::string> known_keys(const json& schema, const std::string& pointer) {
+// The part of the schema for the value at `pointer`, as far as plain `properties`, `items` and
+// `additionalProperties` lead; null beyond.
+const json* part_of(const json& schema, const std::string& pointer) {
   const json* place = &schema;
   std::size_t begin = 1;
   while (begin <= pointer.size() && !pointer.empty()) {
@@ -60,16 +60,31 @@ std::vector<std::string> known_keys(const json& schema, const std::string& point
                (*place)["additionalProperties"].is_object()) {
       place = &(*place)["additionalProperties"];
     } else {
-      return {};
+      return nullptr;
     }
   }
+  return place;
+}
+
+std::vector<std::string> known_keys(const json& schema, const std::string& pointer) {
   std::vector<std::string> keys;
-  if (place->contains("properties")) {
+  const json* place = part_of(schema, pointer);
+  if (place != nullptr && place->contains("properties")) {
     for (const auto& item : (*place)["properties"].items()) {
       keys.push_back(item.key());
     }
   }
   return keys;
+}
+
+// valijson says that no enum value matched, but not which there are.
+std::string allowed_values(const json& schema, const Violation& violation) {
+  const json* place = part_of(schema, violation.pointer);
+  if (place == nullptr || !place->contains("enum") ||
+      violation.message.find("enum") == std::string::npos) {
+    return {};
+  }
+  return "not one of the allowed values " + (*place)["enum"].dump();
 }
 
 // "Object contains a property that could not be validated using 'properties' or
@@ -87,7 +102,8 @@ std::string unknown_key(const std::string& message) {
 std::string explained(const Violation& violation, const json& schema) {
   const std::string key = unknown_key(violation.message);
   if (key.empty()) {
-    return violation.message;
+    const std::string allowed = allowed_values(schema, violation);
+    return allowed.empty() ? violation.message : allowed;
   }
   return fmt::format(
       "no such key \"{}\" ({})", key, suggestion_hint(key, known_keys(schema, violation.pointer)));

@@ -8,6 +8,8 @@
 namespace switchyard {
 namespace {
 
+constexpr std::size_t kShortestAbbreviation = 3;
+
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   Matrix<std::size_t> cost(a.size() + 1, b.size() + 1);
   for (std::size_t i = 0; i <= a.size(); ++i) {
@@ -32,6 +34,12 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::optional<std::string> nearest_name(std::string_view typed,
                                         std::span<const std::string> known) {
+  // An abbreviation ("h100" for "h100_sxm") is no typing error, but as clear, unless several fit.
+  const auto begins = [&](const std::string& name) { return name.starts_with(typed); };
+  if (typed.size() >= kShortestAbbreviation &&
+      std::count_if(known.begin(), known.end(), begins) == 1) {
+    return *std::find_if(known.begin(), known.end(), begins);
+  }
   std::optional<std::string> best;
   std::size_t best_distance = std::max<std::size_t>(2, typed.size() / 3) + 1;
   for (const std::string& name : known) {

@@ -128,6 +128,12 @@ TEST(Inspect, SaysWhenAFileIsNothingItKnows) {
   EXPECT_THAT(run.errors, HasSubstr("poem.txt: is nothing that switchyard knows"));
 }
 
+TEST(Inspect, NamesAMissingFile) {
+  const ProgramRun run = run_program({"inspect", "missing.trace"});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.errors, StartsWith("error: missing.trace: there is no such file"));
+}
+
 TEST(Inspect, ChecksAScenario) {
   const TemporaryFolder folder;
   folder.write("s.json", R"({"trace": "sample:demo", "model": "deepseek_v2_lite", "ranks": 16,

@@ -151,6 +151,31 @@ TEST(Simulate, SaysHowToNameATrace) {
               HasSubstr("missing.trace"));
 }
 
+TEST(Simulate, RecognisesATraceGivenAsScenario) {
+  const ProgramRun run = run_program({"simulate", "sample:demo"});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.errors, HasSubstr("pass it with --trace sample:demo"));
+}
+
+TEST(Simulate, ListsTheAllowedValuesOfAScenarioField) {
+  const TemporaryFolder folder;
+  folder.write("s.json", R"({"trace": {"path": "x", "assign_ranks": "contigous"}})");
+  EXPECT_THAT(run_program({"simulate", "s.json"}, folder.path()).errors,
+              AllOf(HasSubstr("s.json#/trace/assign_ranks"), HasSubstr("\"by_sequence\"")));
+}
+
+TEST(Simulate, SuggestsTheNearestRankRule) {
+  const ProgramRun run = run_program({"demo", "--assign-ranks", "contigous"});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.errors, HasSubstr("did you mean \"contiguous\"?"));
+}
+
+TEST(Simulate, TakesAnAbbreviationAsAHint) {
+  const ProgramRun run = run_program({"demo", "--set", "compute.device=h100"});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.errors, HasSubstr("did you mean \"h100_sxm\"?"));
+}
+
 TEST(Simulate, WritesPartialResultsWhenInterrupted) {
   const TemporaryFolder folder;
   // Many steps through the slowest network, so that the run takes far longer than the delay.

@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "tests/emulation/ptx/ptx_arithmetic.hpp"
+#include "tests/emulation/ptx/ptx_engine_words.hpp"
 #include "tests/emulation/ptx/ptx_memory.hpp"
 
 namespace switchyard {
@@ -129,42 +130,6 @@ class PtxThread {
     }
   }
 
-  [[nodiscard]] std::uint64_t special(PtxSpecial which) const {
-    const SimtIndex& thread = engine_.thread_index();
-    const SimtIndex& block = engine_.block_index();
-    switch (which) {
-      case PtxSpecial::ThreadX:
-        return thread.x;
-      case PtxSpecial::ThreadY:
-        return thread.y;
-      case PtxSpecial::ThreadZ:
-        return thread.z;
-      case PtxSpecial::BlockSizeX:
-        return engine_.block().x;
-      case PtxSpecial::BlockSizeY:
-        return engine_.block().y;
-      case PtxSpecial::BlockSizeZ:
-        return engine_.block().z;
-      case PtxSpecial::BlockX:
-        return block.x;
-      case PtxSpecial::BlockY:
-        return block.y;
-      case PtxSpecial::BlockZ:
-        return block.z;
-      case PtxSpecial::GridSizeX:
-        return engine_.grid().x;
-      case PtxSpecial::GridSizeY:
-        return engine_.grid().y;
-      case PtxSpecial::GridSizeZ:
-        return engine_.grid().z;
-      case PtxSpecial::Lane:
-        return lane_;
-      case PtxSpecial::LanesBelow:
-        return (1ULL << lane_) - 1;
-    }
-    return 0;
-  }
-
   [[nodiscard]] std::uint64_t value(const PtxOperand& operand) const {
     switch (operand.kind) {
       case PtxOperand::Kind::Register: {
@@ -172,7 +137,7 @@ class PtxThread {
         return operand.is_negated ? content ^ 1U : content;
       }
       case PtxOperand::Kind::Special:
-        return special(operand.special);
+        return ptx_special_value(engine_, operand.special);
       default:
         return operand.immediate;
     }
@@ -336,43 +301,9 @@ class PtxThread {
     engine_.block_barrier(place(instruction));
   }
 
-  [[nodiscard]] WarpOperation warp_operation(const PtxInstruction& instruction) const {
-    struct Word {
-      PtxOpcode opcode;
-      const char* modifier;
-      WarpOperation operation;
-    };
-
-    static constexpr Word kWords[] = {
-        {PtxOpcode::Shfl, "idx", WarpOperation::ShuffleIndex},
-        {PtxOpcode::Shfl, "up", WarpOperation::ShuffleUp},
-        {PtxOpcode::Shfl, "down", WarpOperation::ShuffleDown},
-        {PtxOpcode::Shfl, "bfly", WarpOperation::ShuffleXor},
-        {PtxOpcode::Vote, "sync", WarpOperation::Ballot},
-        {PtxOpcode::Match, "any", WarpOperation::MatchAny},
-        {PtxOpcode::Redux, "add", WarpOperation::Add},
-        {PtxOpcode::Redux, "and", WarpOperation::And},
-        {PtxOpcode::Redux, "or", WarpOperation::Or},
-        {PtxOpcode::Redux, "xor", WarpOperation::Xor},
-    };
-    for (const Word& word : kWords) {
-      if (word.opcode == instruction.opcode && instruction.has(word.modifier)) {
-        return word.operation;
-      }
-    }
-    const bool is_signed = instruction.type.kind == PtxKind::Signed;
-    if (instruction.opcode == PtxOpcode::Redux && instruction.has("max")) {
-      return is_signed ? WarpOperation::MaximumSigned : WarpOperation::MaximumUnsigned;
-    }
-    if (instruction.opcode == PtxOpcode::Redux && instruction.has("min")) {
-      return is_signed ? WarpOperation::MinimumSigned : WarpOperation::MinimumUnsigned;
-    }
-    fail(instruction, "collective not known");
-  }
-
   void meet(const PtxInstruction& instruction) {
     const auto& operands = instruction.operands;
-    WarpRequest request{.operation = warp_operation(instruction),
+    WarpRequest request{.operation = ptx_warp_operation(instruction),
                         .mask = static_cast<std::uint32_t>(value(operands.back())),
                         .value = value(operands.at(1))};
     if (instruction.opcode == PtxOpcode::Shfl) {

@@ -1,5 +1,6 @@
 // The generator does what its parameters say.
 #include <cmath>
+#include <filesystem>
 #include <map>
 
 #include <gtest/gtest.h>
@@ -98,6 +99,24 @@ TEST(LatentClusters, RouteWithTheImbalanceOfRealTraces) {
   const double usual = mean_imbalance({});
   EXPECT_GT(usual, 2.0);
   EXPECT_LT(usual, 5.0);
+}
+
+TEST(SampleTrace, IsRoutedLikeARealOne) {
+  const std::filesystem::path path =
+      std::filesystem::path(SWITCHYARD_SOURCE_DIR) / "traces/samples/demo.safetensors";
+  EXPECT_LE(std::filesystem::file_size(path), 300'000U);
+  const RoutingTrace trace = RoutingTrace::open(path);
+  trace.check_rows();
+  EXPECT_EQ(trace.expert_count(), 64U);
+  EXPECT_EQ(trace.top_k(), 6U);
+  EXPECT_EQ(trace.source_rank_count(), 16U);
+  const ExpertLoad load = count_selections(trace, false);
+  for (std::size_t row = 0; row < load.rows.size(); ++row) {
+    const auto counts = load.counts.row(row);
+    const double unevenness = imbalance(std::vector<double>(counts.begin(), counts.end()));
+    EXPECT_GT(unevenness, 2.0);
+    EXPECT_LT(unevenness, 5.0);
+  }
 }
 
 TEST(LatentClusters, DriftFromStepToStepOnlyIfTold) {

@@ -2,8 +2,8 @@
 #include <benchmark/benchmark.h>
 #include <omp.h>
 
-#include "core/random.hpp"
-#include "kernels/gate_projection.hpp"
+#include "core/numbers/random.hpp"
+#include "kernels/stages/gate_projection.hpp"
 
 namespace switchyard {
 namespace {

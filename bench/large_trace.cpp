@@ -10,8 +10,8 @@
 
 #include <fmt/format.h>
 
-#include "core/random.hpp"
-#include "traces/trace_writer.hpp"
+#include "core/numbers/random.hpp"
+#include "traces/files/trace_writer.hpp"
 
 namespace {
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <utility>
 
-#include "core/random.hpp"
-#include "sim/schedule.hpp"
+#include "core/numbers/random.hpp"
+#include "sim/exchange/schedule.hpp"
 #include "topologies/fabric.hpp"
 
 namespace switchyard::bench {

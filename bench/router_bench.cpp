@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <omp.h>
 
-#include "core/random.hpp"
+#include "core/numbers/random.hpp"
 #include "kernels/router.hpp"
 
 namespace switchyard {

@@ -7,9 +7,9 @@
 #include <benchmark/benchmark.h>
 #include <unistd.h>
 
+#include "traces/files/trace_file.hpp"
+#include "traces/files/trace_writer.hpp"
 #include "traces/importer.hpp"
-#include "traces/trace_file.hpp"
-#include "traces/trace_writer.hpp"
 
 namespace switchyard {
 namespace {

@@ -4,9 +4,9 @@
 
 #include <benchmark/benchmark.h>
 
-#include "core/random.hpp"
+#include "core/numbers/random.hpp"
+#include "sim/exchange/traffic.hpp"
 #include "sim/placement.hpp"
-#include "sim/traffic.hpp"
 #include "topologies/topology_file.hpp"
 
 namespace switchyard {

@@ -12,9 +12,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "core/embedded.hpp"
+#include "core/components/embedded.hpp"
+#include "core/numbers/units.hpp"
 #include "core/run_control.hpp"
-#include "core/units.hpp"
 
 namespace switchyard {
 namespace {

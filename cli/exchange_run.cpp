@@ -8,17 +8,17 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "cli/command.hpp"
+#include "cli/framework/command.hpp"
 #include "cli/sample_trace.hpp"
 #include "cli/scenario_options.hpp"
 #include "core/files/atomic_file.hpp"
 #include "core/files/json_file.hpp"
 #include "core/version.hpp"
-#include "sim/exchange_scenario.hpp"
-#include "sim/interchange.hpp"
-#include "sim/layer_pricing.hpp"
-#include "sim/matrix_files.hpp"
+#include "sim/exchange/exchange_scenario.hpp"
+#include "sim/exchange/interchange.hpp"
+#include "sim/exchange/matrix_files.hpp"
 #include "sim/network/explanation.hpp"
+#include "sim/replay/layer_pricing.hpp"
 
 namespace switchyard {
 namespace {

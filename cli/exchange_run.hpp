@@ -2,7 +2,7 @@
 // explained, and written in the files that other programs read.
 #pragma once
 
-#include "cli/options.hpp"
+#include "cli/framework/options.hpp"
 #include "core/error.hpp"
 
 namespace switchyard {

@@ -9,15 +9,15 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/sample_trace.hpp"
+#include "core/components/suggestion.hpp"
 #include "core/files/json_file.hpp"
-#include "core/suggestion.hpp"
-#include "report/result_store.hpp"
+#include "report/files/result_store.hpp"
 #include "report/terminal.hpp"
-#include "sim/scenario.hpp"
+#include "sim/replay/scenario.hpp"
 #include "topologies/topology_file.hpp"
 #include "topologies/topology_format.hpp"
+#include "traces/files/trace_file.hpp"
 #include "traces/importer.hpp"
-#include "traces/trace_file.hpp"
 
 namespace switchyard {
 namespace {

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "cli/inspection.hpp"
-#include "report/result_json.hpp"
+#include "report/files/result_json.hpp"
 #include "report/text_table.hpp"
 
 namespace switchyard {

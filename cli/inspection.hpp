@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "report/result_store.hpp"
+#include "report/files/result_store.hpp"
 #include "topologies/fabric.hpp"
 #include "traces/expert_load.hpp"
 

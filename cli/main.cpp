@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 
-#include "cli/command.hpp"
+#include "cli/framework/command.hpp"
 
 namespace {
 

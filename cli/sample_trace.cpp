@@ -9,9 +9,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core/embedded.hpp"
-#include "core/suggestion.hpp"
-#include "traces/trace_file.hpp"
+#include "core/components/embedded.hpp"
+#include "core/components/suggestion.hpp"
+#include "traces/files/trace_file.hpp"
 
 namespace switchyard {
 namespace {

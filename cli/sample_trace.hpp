@@ -8,7 +8,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "sim/scenario.hpp"
+#include "sim/replay/scenario.hpp"
 #include "traces/expert_load.hpp"
 
 namespace switchyard {

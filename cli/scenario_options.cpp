@@ -5,9 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/catalogue.hpp"
-#include "cli/command.hpp"
-#include "sim/scenario.hpp"
+#include "cli/framework/catalogue.hpp"
+#include "cli/framework/command.hpp"
+#include "sim/replay/scenario.hpp"
 #include "topologies/topology_file.hpp"
 #include "topologies/topology_format.hpp"
 #include "traces/rank_assignment.hpp"

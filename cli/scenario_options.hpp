@@ -4,7 +4,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "cli/options.hpp"
+#include "cli/framework/options.hpp"
 
 namespace switchyard {
 

@@ -5,14 +5,14 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "cli/command.hpp"
+#include "cli/framework/command.hpp"
 #include "core/files/atomic_file.hpp"
-#include "report/result_csv.hpp"
-#include "report/result_json.hpp"
-#include "report/result_store.hpp"
+#include "report/files/result_csv.hpp"
+#include "report/files/result_json.hpp"
+#include "report/files/result_store.hpp"
+#include "report/files/timeline_file.hpp"
 #include "report/summary.hpp"
-#include "report/timeline_file.hpp"
-#include "sim/simulation.hpp"
+#include "sim/replay/simulation.hpp"
 
 namespace switchyard {
 namespace {

@@ -5,9 +5,9 @@
 #include <optional>
 #include <vector>
 
-#include "cli/options.hpp"
+#include "cli/framework/options.hpp"
 #include "report/limit.hpp"
-#include "sim/scenario.hpp"
+#include "sim/replay/scenario.hpp"
 
 namespace switchyard {
 

@@ -41,7 +41,7 @@ if(EXISTS "${simgrid_module_sources}")
   set_target_properties(switchyard_simgrid PROPERTIES INSTALL_RPATH "$ORIGIN")
 endif()
 
-file(GLOB program_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/cli/*.cpp")
+file(GLOB_RECURSE program_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/cli/*.cpp")
 if(program_sources)
   add_executable(switchyard_program ${program_sources})
   target_link_libraries(switchyard_program PRIVATE

@@ -1,5 +1,5 @@
 # switchyard_embed(<output.cpp> <file>...): a source file holding the bytes of each file, found at
-# run time by its path from the repository root (core/embedded.hpp).
+# run time by its path from the repository root (core/components/embedded.hpp).
 function(switchyard_embed output)
   set(list "${CMAKE_BINARY_DIR}/generated/embedded_files.txt")
   list(SORT ARGN)

@@ -4,8 +4,8 @@
 #include <optional>
 
 #include "core/files/atomic_file.hpp"
-#include "kernels/gate_projection.hpp"
-#include "traces/trace_writer.hpp"
+#include "kernels/stages/gate_projection.hpp"
+#include "traces/files/trace_writer.hpp"
 
 namespace switchyard {
 namespace {

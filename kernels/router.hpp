@@ -9,8 +9,8 @@
 #include <span>
 #include <vector>
 
+#include "core/components/registry.hpp"
 #include "core/matrix.hpp"
-#include "core/registry.hpp"
 #include "traces/routing_trace.hpp"
 
 namespace switchyard {

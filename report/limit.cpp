@@ -8,8 +8,8 @@
 
 #include <fmt/format.h>
 
-#include "core/suggestion.hpp"
-#include "core/units.hpp"
+#include "core/components/suggestion.hpp"
+#include "core/numbers/units.hpp"
 
 namespace switchyard {
 namespace {

@@ -7,7 +7,7 @@
 #include <variant>
 #include <vector>
 
-#include "sim/result.hpp"
+#include "sim/replay/result.hpp"
 
 namespace switchyard {
 

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "core/units.hpp"
+#include "core/numbers/units.hpp"
 #include "report/metrics.hpp"
 #include "report/text_table.hpp"
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "report/terminal.hpp"
-#include "sim/result.hpp"
+#include "sim/replay/result.hpp"
 
 namespace switchyard {
 

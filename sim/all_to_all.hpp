@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/components/registry.hpp"
 #include "core/matrix.hpp"
-#include "core/registry.hpp"
-#include "sim/schedule.hpp"
+#include "sim/exchange/schedule.hpp"
 
 namespace switchyard {
 

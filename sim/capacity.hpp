@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/components/registry.hpp"
 #include "core/matrix.hpp"
-#include "core/registry.hpp"
 #include "traces/metadata.hpp"
 
 namespace switchyard {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/parameters.hpp"
+#include "core/components/parameters.hpp"
 #include "sim/capacity.hpp"
 
 namespace switchyard {

@@ -7,9 +7,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "core/embedded.hpp"
+#include "core/components/embedded.hpp"
+#include "core/components/suggestion.hpp"
 #include "core/files/json_file.hpp"
-#include "core/suggestion.hpp"
 
 namespace switchyard {
 namespace {

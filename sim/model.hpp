@@ -7,10 +7,10 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "core/components/parameters.hpp"
 #include "core/matrix.hpp"
-#include "core/parameters.hpp"
-#include "core/units.hpp"
-#include "sim/traffic.hpp"
+#include "core/numbers/units.hpp"
+#include "sim/exchange/traffic.hpp"
 #include "traces/metadata.hpp"
 
 namespace switchyard {

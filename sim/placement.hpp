@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "core/registry.hpp"
+#include "core/components/registry.hpp"
 #include "topologies/fabric.hpp"
 #include "traces/expert_load.hpp"
 

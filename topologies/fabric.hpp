@@ -12,7 +12,7 @@
 
 #include "core/error.hpp"
 #include "core/identifiers.hpp"
-#include "core/units.hpp"
+#include "core/numbers/units.hpp"
 
 namespace switchyard {
 

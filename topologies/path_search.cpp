@@ -12,7 +12,7 @@
 #include <boost/property_map/property_map.hpp>
 
 #include "core/check.hpp"
-#include "core/random.hpp"
+#include "core/numbers/random.hpp"
 
 namespace switchyard {
 namespace {

@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "core/suggestion.hpp"
+#include "core/components/suggestion.hpp"
 #include "topologies/name_pattern.hpp"
 
 namespace switchyard {

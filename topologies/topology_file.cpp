@@ -8,10 +8,10 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "core/embedded.hpp"
+#include "core/components/embedded.hpp"
+#include "core/components/schema.hpp"
+#include "core/components/suggestion.hpp"
 #include "core/files/json_file.hpp"
-#include "core/schema.hpp"
-#include "core/suggestion.hpp"
 #include "topologies/topology_document.hpp"
 #include "topologies/topology_format.hpp"
 

@@ -6,7 +6,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "core/registry.hpp"
+#include "core/components/registry.hpp"
 #include "topologies/fabric.hpp"
 
 namespace switchyard {
@@ -29,9 +29,9 @@ extern template class Registry<TopologyGenerator>;
 
 /// Builds the fabric a document describes (schema: topologies/schema/topology.schema.json).
 Fabric fabric_from_json(const nlohmann::json& document, const Location& where);
-/// `name_or_path`: a preset's name ("hgx_h100_rail_64"), a path to a .json file, or a path to a file
-/// in a format of topologies/formats/, read with that format's default parameters. A name that is
-/// none of these gets the nearest preset as hint.
+/// `name_or_path`: a preset's name ("hgx_h100_rail_64"), a path to a .json file, or a path to a
+/// file in a format of topologies/formats/, read with that format's default parameters. A name that
+/// is none of these gets the nearest preset as hint.
 Fabric load_topology(const std::string& name_or_path);
 /// The document behind that name, its presets written out: lets scenarios change one.
 nlohmann::json load_topology_document(const std::string& name_or_path);

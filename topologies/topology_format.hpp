@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string>
 
-#include "core/registry.hpp"
+#include "core/components/registry.hpp"
 #include "topologies/fabric.hpp"
 
 namespace switchyard {

@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "traces/safetensors.hpp"
+#include "traces/files/safetensors.hpp"
 
 namespace switchyard {
 

@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <string>
 
-#include "core/registry.hpp"
+#include "core/components/registry.hpp"
 #include "core/run_control.hpp"
 #include "traces/expert_load.hpp"
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "traces/files/safetensors.hpp"
 #include "traces/routing_trace.hpp"
-#include "traces/safetensors.hpp"
 
 namespace switchyard {
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "core/check.hpp"
-#include "traces/half_precision.hpp"
+#include "traces/files/half_precision.hpp"
 #include "traces/routing_trace.hpp"
 
 namespace switchyard {

@@ -4,7 +4,7 @@
 #include <map>
 #include <set>
 
-#include "core/statistics.hpp"
+#include "core/numbers/statistics.hpp"
 
 namespace switchyard {
 namespace {

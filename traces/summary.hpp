@@ -10,7 +10,8 @@
 
 namespace switchyard {
 
-/// One MoE layer. The statistics are those of core/statistics.hpp over the load of its experts.
+/// One MoE layer. The statistics are those of core/numbers/statistics.hpp over the load of its
+/// experts.
 struct LayerSummary {
   std::int64_t layer = 0;
   std::int64_t selections = 0;  // (token, expert) pairs

@@ -1,7 +1,8 @@
-// Device side of kernels/dispatch_layout.hpp, in two kernels. `count` histograms chunks of tokens;
-// its last block to finish scans the histograms. `place` gives every choice its position and row,
-// then finds for every token the first choice on each rank and node. Deterministic: atomics only
-// add up integers, and positions come from ranks inside warps (match_any) and fixed scans.
+// Device side of kernels/stages/dispatch_layout.hpp, in two kernels. `count` histograms chunks of
+// tokens; its last block to finish scans the histograms. `place` gives every choice its position
+// and row, then finds for every token the first choice on each rank and node. Deterministic:
+// atomics only add up integers, and positions come from ranks inside warps (match_any) and fixed
+// scans.
 #pragma once
 
 #include "kernels/device/dispatch_layout_launch.hpp"

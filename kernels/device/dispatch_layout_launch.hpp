@@ -14,7 +14,7 @@ inline constexpr std::int32_t kLayoutMaxExperts = 1024;
 inline constexpr std::int32_t kLayoutMaxRanks = 1024;
 inline constexpr std::int32_t kLayoutMaxSlots = 32;
 
-/// Kernel arguments; device pointers. Names and meanings as in kernels/dispatch_layout.hpp.
+/// Kernel arguments; device pointers. Names and meanings as in kernels/stages/dispatch_layout.hpp.
 struct LayoutArguments {
   const std::int32_t* expert_ids = nullptr;      ///< [tokens, slots]
   const std::int32_t* expert_to_rank = nullptr;  ///< [experts]

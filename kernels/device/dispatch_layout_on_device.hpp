@@ -1,7 +1,7 @@
 // Dispatch layout on the GPU: copies in, two launches, copies out.
 #pragma once
 
-#include "kernels/dispatch_layout.hpp"
+#include "kernels/stages/dispatch_layout.hpp"
 
 namespace switchyard {
 

@@ -2,7 +2,7 @@
 // the work is done.
 #pragma once
 
-#include "core/parameters.hpp"
+#include "core/components/parameters.hpp"
 
 namespace switchyard {
 

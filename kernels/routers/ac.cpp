@@ -10,12 +10,12 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/adaptive_clustering.hpp"
-#include "kernels/gate_projection.hpp"
-#include "kernels/parallel_rows.hpp"
 #include "kernels/router.hpp"
-#include "kernels/row_selection.hpp"
-#include "kernels/softmax.hpp"
+#include "kernels/selection/parallel_rows.hpp"
+#include "kernels/selection/row_selection.hpp"
+#include "kernels/selection/softmax.hpp"
+#include "kernels/stages/adaptive_clustering.hpp"
+#include "kernels/stages/gate_projection.hpp"
 
 namespace switchyard {
 namespace {

@@ -7,10 +7,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include "kernels/parallel_rows.hpp"
 #include "kernels/router.hpp"
-#include "kernels/row_selection.hpp"
-#include "kernels/softmax.hpp"
+#include "kernels/selection/parallel_rows.hpp"
+#include "kernels/selection/row_selection.hpp"
+#include "kernels/selection/softmax.hpp"
 
 namespace switchyard {
 namespace {

@@ -11,12 +11,12 @@
 #include <cmath>
 #include <limits>
 
-#include "core/statistics.hpp"
-#include "kernels/expert_side.hpp"
-#include "kernels/grouped_pooling.hpp"
-#include "kernels/parallel_rows.hpp"
-#include "kernels/row_selection.hpp"
-#include "kernels/softmax.hpp"
+#include "core/numbers/statistics.hpp"
+#include "kernels/selection/parallel_rows.hpp"
+#include "kernels/selection/row_selection.hpp"
+#include "kernels/selection/softmax.hpp"
+#include "kernels/stages/expert_side.hpp"
+#include "kernels/stages/grouped_pooling.hpp"
 
 namespace switchyard {
 namespace {

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/expert_side.hpp"
-#include "kernels/parallel_rows.hpp"
-#include "kernels/softmax.hpp"
+#include "kernels/selection/parallel_rows.hpp"
+#include "kernels/selection/softmax.hpp"
+#include "kernels/stages/expert_side.hpp"
 
 namespace switchyard {
 namespace {

@@ -2,9 +2,9 @@
 // vocabulary id, no gate at all. All weights are equal. Needs token ids.
 #include <algorithm>
 
-#include "core/random.hpp"
-#include "kernels/parallel_rows.hpp"
+#include "core/numbers/random.hpp"
 #include "kernels/router.hpp"
+#include "kernels/selection/parallel_rows.hpp"
 
 namespace switchyard {
 namespace {

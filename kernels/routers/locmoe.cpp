@@ -1,11 +1,11 @@
 // LocMoE (arXiv 2401.13920): block means of the hidden state as logits (no trained gate), softmax,
 // one expert per token, with a preference for experts on the token's own node, which is what the
 // paper's locality loss trains towards.
-#include "kernels/grouped_pooling.hpp"
-#include "kernels/parallel_rows.hpp"
 #include "kernels/router.hpp"
-#include "kernels/row_selection.hpp"
-#include "kernels/softmax.hpp"
+#include "kernels/selection/parallel_rows.hpp"
+#include "kernels/selection/row_selection.hpp"
+#include "kernels/selection/softmax.hpp"
+#include "kernels/stages/grouped_pooling.hpp"
 
 namespace switchyard {
 namespace {

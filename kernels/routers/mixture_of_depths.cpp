@@ -6,10 +6,10 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/parallel_rows.hpp"
 #include "kernels/router.hpp"
-#include "kernels/row_selection.hpp"
-#include "kernels/softmax.hpp"
+#include "kernels/selection/parallel_rows.hpp"
+#include "kernels/selection/row_selection.hpp"
+#include "kernels/selection/softmax.hpp"
 
 namespace switchyard {
 namespace {

@@ -7,8 +7,8 @@
 #include <map>
 
 #include "kernels/router.hpp"
-#include "kernels/row_selection.hpp"
-#include "kernels/softmax.hpp"
+#include "kernels/selection/row_selection.hpp"
+#include "kernels/selection/softmax.hpp"
 
 namespace switchyard {
 namespace {

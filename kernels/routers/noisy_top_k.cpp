@@ -1,10 +1,10 @@
 // Noisy top-k gating (Shazeer et al. 2017, arXiv 1701.06538, equations 3 to 5): normal noise on the
 // logits, the k best of the noisy ones, softmax over those. The paper learns the noise's size per
 // expert; a trace holds no such weights, so one size serves all.
-#include "kernels/parallel_rows.hpp"
-#include "kernels/row_selection.hpp"
-#include "kernels/softmax.hpp"
-#include "kernels/token_random.hpp"
+#include "kernels/selection/parallel_rows.hpp"
+#include "kernels/selection/row_selection.hpp"
+#include "kernels/selection/softmax.hpp"
+#include "kernels/selection/token_random.hpp"
 
 namespace switchyard {
 namespace {

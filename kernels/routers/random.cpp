@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/parallel_rows.hpp"
-#include "kernels/row_selection.hpp"
-#include "kernels/token_random.hpp"
+#include "kernels/selection/parallel_rows.hpp"
+#include "kernels/selection/row_selection.hpp"
+#include "kernels/selection/token_random.hpp"
 
 namespace switchyard {
 namespace {

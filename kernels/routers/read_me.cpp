@@ -1,10 +1,10 @@
 // Read-ME's pre-gating (NeurIPS 2024, arXiv 2410.19123): one decision for all layers, made before
 // the first. Here it is the top-k of layer 0's logits; the paper's own small transformer is not
 // part of a trace.
-#include "kernels/parallel_rows.hpp"
 #include "kernels/router.hpp"
-#include "kernels/row_selection.hpp"
-#include "kernels/softmax.hpp"
+#include "kernels/selection/parallel_rows.hpp"
+#include "kernels/selection/row_selection.hpp"
+#include "kernels/selection/softmax.hpp"
 
 namespace switchyard {
 namespace {

@@ -3,10 +3,10 @@
 // logit that is not a number, or -infinity, is never chosen, whatever its bias.
 #include <limits>
 
-#include "kernels/parallel_rows.hpp"
-#include "kernels/row_selection.hpp"
-#include "kernels/selection_bias.hpp"
-#include "kernels/softmax.hpp"
+#include "kernels/selection/parallel_rows.hpp"
+#include "kernels/selection/row_selection.hpp"
+#include "kernels/selection/selection_bias.hpp"
+#include "kernels/selection/softmax.hpp"
 
 namespace switchyard {
 namespace {

@@ -1,10 +1,10 @@
 // Switch Transformer (Fedus, Zoph, Shazeer 2021, arXiv 2101.03961), equations 1 and 2: one expert
 // per token, weighed by its probability among all experts. The same as top_k with k = 1 and without
 // renormalising, which would make every weight 1.
-#include "kernels/parallel_rows.hpp"
 #include "kernels/router.hpp"
-#include "kernels/row_selection.hpp"
-#include "kernels/softmax.hpp"
+#include "kernels/selection/parallel_rows.hpp"
+#include "kernels/selection/row_selection.hpp"
+#include "kernels/selection/softmax.hpp"
 
 namespace switchyard {
 namespace {

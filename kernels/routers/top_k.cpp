@@ -2,10 +2,10 @@
 // "top-k, then softmax" are the same function, so one flag covers both orders.
 #include "kernels/device/executor_choice.hpp"
 #include "kernels/device/top_k_on_device.hpp"
-#include "kernels/parallel_rows.hpp"
 #include "kernels/router.hpp"
-#include "kernels/row_selection.hpp"
-#include "kernels/softmax.hpp"
+#include "kernels/selection/parallel_rows.hpp"
+#include "kernels/selection/row_selection.hpp"
+#include "kernels/selection/softmax.hpp"
 
 namespace switchyard {
 namespace {

@@ -1,9 +1,9 @@
 // Top-p routing (Huang et al. 2024, arXiv 2403.07652, equation 4): a token takes as many experts as
 // it needs for their softmax to add up to p, so undecided tokens use more of them.
-#include "kernels/parallel_rows.hpp"
 #include "kernels/router.hpp"
-#include "kernels/row_selection.hpp"
-#include "kernels/softmax.hpp"
+#include "kernels/selection/parallel_rows.hpp"
+#include "kernels/selection/row_selection.hpp"
+#include "kernels/selection/softmax.hpp"
 
 namespace switchyard {
 namespace {

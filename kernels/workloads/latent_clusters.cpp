@@ -13,9 +13,9 @@
 
 #include <fmt/core.h>
 
-#include "core/random.hpp"
-#include "kernels/isa_versions.hpp"
-#include "kernels/parallel_rows.hpp"
+#include "core/numbers/random.hpp"
+#include "kernels/selection/isa_versions.hpp"
+#include "kernels/selection/parallel_rows.hpp"
 #include "kernels/workloads/workload.hpp"
 
 namespace switchyard {

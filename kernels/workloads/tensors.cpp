@@ -7,8 +7,8 @@
 #include <fmt/core.h>
 
 #include "kernels/workloads/workload.hpp"
+#include "traces/files/safetensors.hpp"
 #include "traces/routing_trace.hpp"
-#include "traces/safetensors.hpp"
 
 namespace switchyard {
 namespace {

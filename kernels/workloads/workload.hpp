@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "core/components/registry.hpp"
 #include "core/matrix.hpp"
-#include "core/registry.hpp"
 
 namespace switchyard {
 

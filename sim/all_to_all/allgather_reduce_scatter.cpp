@@ -1,7 +1,7 @@
 // No routing on the wire at all: every rank gets every token and computes what its experts want;
 // the results are summed on the way back. Costs the same whatever the routing.
 #include "sim/all_to_all.hpp"
-#include "sim/schedule_builder.hpp"
+#include "sim/exchange/schedule_builder.hpp"
 
 namespace switchyard {
 namespace {

@@ -1,7 +1,7 @@
 // Few, large messages: log2(ranks) rounds, each moving about half of all blocks 2^k places on.
 // Wins when messages are so small that their number is what costs.
 #include "sim/all_to_all.hpp"
-#include "sim/schedule_builder.hpp"
+#include "sim/exchange/schedule_builder.hpp"
 
 namespace switchyard {
 namespace {

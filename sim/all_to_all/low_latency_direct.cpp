@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "sim/all_to_all.hpp"
-#include "sim/schedule_builder.hpp"
+#include "sim/exchange/schedule_builder.hpp"
 
 namespace switchyard {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "sim/all_to_all.hpp"
-#include "sim/node_layout.hpp"
-#include "sim/schedule_builder.hpp"
+#include "sim/exchange/node_layout.hpp"
+#include "sim/exchange/schedule_builder.hpp"
 
 namespace switchyard {
 namespace {

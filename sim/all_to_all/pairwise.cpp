@@ -1,7 +1,7 @@
 // One partner at a time: in round s a rank sends to the rank s further on and receives from the
 // rank s before, then goes on when both are done. No barrier: a fast pair may run ahead.
 #include "sim/all_to_all.hpp"
-#include "sim/schedule_builder.hpp"
+#include "sim/exchange/schedule_builder.hpp"
 
 namespace switchyard {
 namespace {

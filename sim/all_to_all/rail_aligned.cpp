@@ -1,8 +1,8 @@
 // Traffic to another node first crosses NVLink to the GPU of the destination's rail, so that it
 // never crosses the spine between rails. Every block is passed on as soon as it has arrived.
 #include "sim/all_to_all.hpp"
-#include "sim/node_layout.hpp"
-#include "sim/schedule_builder.hpp"
+#include "sim/exchange/node_layout.hpp"
+#include "sim/exchange/schedule_builder.hpp"
 
 namespace switchyard {
 namespace {

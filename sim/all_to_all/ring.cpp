@@ -2,7 +2,7 @@
 // until it is home. Moves each block up to ranks - 1 times, so it loses unless the fabric is a
 // ring.
 #include "sim/all_to_all.hpp"
-#include "sim/schedule_builder.hpp"
+#include "sim/exchange/schedule_builder.hpp"
 
 namespace switchyard {
 namespace {

@@ -1,8 +1,8 @@
 // First inside the node, then between nodes: ranks of a node gather, for each rail, all that its
 // ranks send to that rail of other nodes, so that one large message goes from node to node.
 #include "sim/all_to_all.hpp"
-#include "sim/node_layout.hpp"
-#include "sim/schedule_builder.hpp"
+#include "sim/exchange/node_layout.hpp"
+#include "sim/exchange/schedule_builder.hpp"
 
 namespace switchyard {
 namespace {

@@ -6,8 +6,8 @@
 #include "core/check.hpp"
 #include "sim/network/fluid/component_runs.hpp"
 #include "sim/network/fluid/exact_run.hpp"
-#include "sim/network/fluid/flow_graph.hpp"
 #include "sim/network/fluid/release_queue.hpp"
+#include "sim/network/fluid/sharing/flow_graph.hpp"
 #include "sim/network/network.hpp"
 
 namespace switchyard {

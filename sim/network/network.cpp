@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "core/suggestion.hpp"
+#include "core/components/suggestion.hpp"
 
 namespace switchyard {
 

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "core/registry.hpp"
-#include "core/units.hpp"
-#include "sim/schedule.hpp"
+#include "core/components/registry.hpp"
+#include "core/numbers/units.hpp"
+#include "sim/exchange/schedule.hpp"
 #include "topologies/fabric.hpp"
 
 namespace switchyard {

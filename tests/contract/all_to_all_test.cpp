@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include "core/random.hpp"
-#include "tests/support/deliveries.hpp"
+#include "core/numbers/random.hpp"
+#include "tests/support/networks/deliveries.hpp"
 
 namespace switchyard {
 namespace {

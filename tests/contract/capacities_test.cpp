@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "core/random.hpp"
+#include "core/numbers/random.hpp"
 #include "sim/capacity.hpp"
 #include "traces/routing_trace.hpp"
 

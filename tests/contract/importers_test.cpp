@@ -6,13 +6,13 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "core/random.hpp"
+#include "core/numbers/random.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "traces/files/safetensors.hpp"
+#include "traces/files/trace_file.hpp"
 #include "traces/importer.hpp"
-#include "traces/safetensors.hpp"
 #include "traces/summary.hpp"
-#include "traces/trace_file.hpp"
 
 namespace switchyard {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "sim/network/network.hpp"
 #include "tests/support/expect_error.hpp"
-#include "tests/support/fabrics.hpp"
+#include "tests/support/networks/fabrics.hpp"
 
 namespace switchyard {
 namespace {

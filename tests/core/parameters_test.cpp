@@ -1,4 +1,4 @@
-#include "core/parameters.hpp"
+#include "core/components/parameters.hpp"
 
 #include <array>
 #include <limits>
@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "core/registry.hpp"
+#include "core/components/registry.hpp"
 #include "tests/support/expect_error.hpp"
 
 namespace switchyard {

@@ -4,10 +4,10 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "core/random.hpp"
-#include "core/schema.hpp"
-#include "core/statistics.hpp"
-#include "core/suggestion.hpp"
+#include "core/components/schema.hpp"
+#include "core/components/suggestion.hpp"
+#include "core/numbers/random.hpp"
+#include "core/numbers/statistics.hpp"
 #include "tests/support/expect_error.hpp"
 
 namespace switchyard {

@@ -5,8 +5,8 @@
 
 #include "tests/support/importing.hpp"
 #include "tests/support/temporary_folder.hpp"
-#include "traces/half_precision.hpp"
-#include "traces/safetensors.hpp"
+#include "traces/files/half_precision.hpp"
+#include "traces/files/safetensors.hpp"
 
 namespace switchyard {
 namespace {

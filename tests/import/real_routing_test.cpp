@@ -11,7 +11,7 @@
 #include "tests/support/importing.hpp"
 #include "tests/support/real_data.hpp"
 #include "traces/importer.hpp"
-#include "traces/placement_table.hpp"
+#include "traces/reading/placement_table.hpp"
 #include "traces/summary.hpp"
 
 namespace switchyard {

@@ -5,7 +5,7 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/support/importing.hpp"
 #include "tests/support/temporary_folder.hpp"
-#include "traces/placement_table.hpp"
+#include "traces/reading/placement_table.hpp"
 
 namespace switchyard {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "kernels/adaptive_clustering.hpp"
+#include "kernels/stages/adaptive_clustering.hpp"
 #include "tests/kernels/router_fixture.hpp"
 
 namespace switchyard {

@@ -5,8 +5,8 @@
 
 #include <gtest/gtest.h>
 
-#include "kernels/expert_side.hpp"
-#include "kernels/grouped_pooling.hpp"
+#include "kernels/stages/expert_side.hpp"
+#include "kernels/stages/grouped_pooling.hpp"
 #include "tests/kernels/router_fixture.hpp"
 
 namespace switchyard {

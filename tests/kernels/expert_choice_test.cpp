@@ -1,7 +1,7 @@
 // Expert choice: equal loads, and no token preferred to a better one.
 #include <gtest/gtest.h>
 
-#include "kernels/expert_side.hpp"
+#include "kernels/stages/expert_side.hpp"
 #include "tests/kernels/router_fixture.hpp"
 
 namespace switchyard {

@@ -1,5 +1,5 @@
 // The projection against float64, and the promise that a token's logits are its own business.
-#include "kernels/gate_projection.hpp"
+#include "kernels/stages/gate_projection.hpp"
 
 #include <cmath>
 

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/statistics.hpp"
+#include "core/numbers/statistics.hpp"
 #include "kernels/route_workload.hpp"
 #include "tests/kernels/router_fixture.hpp"
 #include "traces/expert_load.hpp"

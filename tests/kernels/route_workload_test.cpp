@@ -6,10 +6,10 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
-#include "kernels/gate_projection.hpp"
+#include "kernels/stages/gate_projection.hpp"
 #include "tests/kernels/router_fixture.hpp"
 #include "tests/support/temporary_folder.hpp"
-#include "traces/safetensors.hpp"
+#include "traces/files/safetensors.hpp"
 
 namespace switchyard {
 namespace {

@@ -8,7 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/random.hpp"
+#include "core/numbers/random.hpp"
 #include "kernels/router.hpp"
 #include "kernels/workloads/workload.hpp"
 

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/statistics.hpp"
+#include "core/numbers/statistics.hpp"
 #include "tests/kernels/router_fixture.hpp"
 
 namespace switchyard {

@@ -7,8 +7,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "core/random.hpp"
-#include "kernels/row_selection.hpp"
+#include "core/numbers/random.hpp"
+#include "kernels/selection/row_selection.hpp"
 #include "tests/kernels/router_fixture.hpp"
 
 namespace switchyard {

@@ -2,7 +2,7 @@
 // All at once: 1e-9 relative (SimGrid is run at 1e-12). Where a finish decides the next start,
 // rounding grows from step to step, so long chains are compared by makespan only. The full number
 // of cases runs under the label `slow`.
-#include "tests/support/compare_networks.hpp"
+#include "tests/support/networks/compare_networks.hpp"
 
 namespace switchyard {
 namespace {

@@ -4,10 +4,10 @@
 
 #include <gtest/gtest.h>
 
-#include "core/random.hpp"
-#include "tests/support/fabrics.hpp"
-#include "tests/support/max_min.hpp"
-#include "tests/support/run_network.hpp"
+#include "core/numbers/random.hpp"
+#include "tests/support/networks/fabrics.hpp"
+#include "tests/support/networks/max_min.hpp"
+#include "tests/support/networks/run_network.hpp"
 
 namespace switchyard {
 namespace {

@@ -2,8 +2,8 @@
 // Tolerance 1e-8 relative: route tables keep latencies in single precision.
 #include <gtest/gtest.h>
 
-#include "tests/support/fabrics.hpp"
-#include "tests/support/run_network.hpp"
+#include "tests/support/networks/fabrics.hpp"
+#include "tests/support/networks/run_network.hpp"
 
 namespace switchyard {
 namespace {

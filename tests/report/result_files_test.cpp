@@ -5,8 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "report/result_csv.hpp"
-#include "report/result_store.hpp"
+#include "report/files/result_csv.hpp"
+#include "report/files/result_store.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/small_result.hpp"
 #include "tests/support/temporary_folder.hpp"

@@ -1,5 +1,5 @@
 // The keys of `simulate --json` are a promise; this test is where breaking it shows.
-#include "report/result_json.hpp"
+#include "report/files/result_json.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>

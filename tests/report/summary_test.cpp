@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "report/lanes.hpp"
+#include "report/files/lanes.hpp"
 #include "report/text_table.hpp"
 #include "tests/support/small_result.hpp"
 

@@ -1,5 +1,5 @@
 // Perfetto drops events that overlap on a track and refuses JSON that is cut, so both are checked.
-#include "report/timeline_file.hpp"
+#include "report/files/timeline_file.hpp"
 
 #include <map>
 

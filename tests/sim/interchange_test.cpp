@@ -1,10 +1,10 @@
-#include "sim/interchange.hpp"
+#include "sim/exchange/interchange.hpp"
 
 #include <gtest/gtest.h>
 
 #include "core/error.hpp"
 #include "tests/support/expect_error.hpp"
-#include "tests/support/run_network.hpp"
+#include "tests/support/networks/run_network.hpp"
 
 namespace switchyard {
 namespace {

@@ -1,10 +1,10 @@
-#include "sim/matrix_files.hpp"
+#include "sim/exchange/matrix_files.hpp"
 
 #include <gtest/gtest.h>
 
 #include "tests/support/expect_error.hpp"
-#include "tests/support/fabrics.hpp"
-#include "tests/support/run_network.hpp"
+#include "tests/support/networks/fabrics.hpp"
+#include "tests/support/networks/run_network.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace switchyard {

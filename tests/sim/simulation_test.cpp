@@ -1,4 +1,4 @@
-#include "sim/simulation.hpp"
+#include "sim/replay/simulation.hpp"
 
 #include <numeric>
 

@@ -1,4 +1,4 @@
-#include "sim/traffic.hpp"
+#include "sim/exchange/traffic.hpp"
 
 #include <numeric>
 #include <set>

@@ -1,5 +1,5 @@
 // The full comparison of fluid with SimGrid: 200 exchanges sent at once, then larger ones.
-#include "tests/support/compare_networks.hpp"
+#include "tests/support/networks/compare_networks.hpp"
 
 namespace switchyard {
 namespace {

@@ -8,9 +8,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "core/random.hpp"
-#include "tests/support/fabrics.hpp"
-#include "tests/support/run_network.hpp"
+#include "core/numbers/random.hpp"
+#include "tests/support/networks/fabrics.hpp"
+#include "tests/support/networks/run_network.hpp"
 
 namespace switchyard {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "tests/support/temporary_folder.hpp"
 #include "traces/expert_load.hpp"
-#include "traces/trace_writer.hpp"
+#include "traces/files/trace_writer.hpp"
 
 namespace switchyard {
 namespace {

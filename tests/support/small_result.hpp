@@ -1,7 +1,7 @@
 // A finished simulation made by hand: two layers on four GPUs, numbers that are easy to add.
 #pragma once
 
-#include "sim/result.hpp"
+#include "sim/replay/result.hpp"
 
 namespace switchyard::testing {
 

@@ -3,7 +3,7 @@
 #include <numeric>
 #include <utility>
 
-#include "core/random.hpp"
+#include "core/numbers/random.hpp"
 
 namespace switchyard::testing {
 

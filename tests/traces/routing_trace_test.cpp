@@ -7,9 +7,9 @@
 #include "tests/support/small_traces.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "traces/expert_load.hpp"
-#include "traces/half_precision.hpp"
-#include "traces/safetensors.hpp"
-#include "traces/trace_file.hpp"
+#include "traces/files/half_precision.hpp"
+#include "traces/files/safetensors.hpp"
+#include "traces/files/trace_file.hpp"
 
 namespace switchyard {
 namespace {

@@ -1,4 +1,4 @@
-#include "traces/safetensors.hpp"
+#include "traces/files/safetensors.hpp"
 
 #include <cmath>
 #include <cstring>
@@ -10,7 +10,7 @@
 
 #include "tests/support/expect_error.hpp"
 #include "tests/support/temporary_folder.hpp"
-#include "traces/half_precision.hpp"
+#include "traces/files/half_precision.hpp"
 
 namespace switchyard {
 namespace {

@@ -1,5 +1,5 @@
 // Native files that are damaged, foreign or impossible, and outputs that fail half-way.
-#include "traces/trace_file.hpp"
+#include "traces/files/trace_file.hpp"
 
 #include <csignal>
 #include <fstream>
@@ -10,8 +10,8 @@
 #include "tests/support/expect_error.hpp"
 #include "tests/support/small_traces.hpp"
 #include "tests/support/temporary_folder.hpp"
-#include "traces/safetensors.hpp"
-#include "traces/trace_writer.hpp"
+#include "traces/files/safetensors.hpp"
+#include "traces/files/trace_writer.hpp"
 
 namespace switchyard {
 namespace {

@@ -6,7 +6,7 @@
 #include <span>
 #include <string_view>
 
-#include "core/units.hpp"
+#include "core/numbers/units.hpp"
 
 namespace switchyard {
 

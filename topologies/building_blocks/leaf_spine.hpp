@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/parameters.hpp"
+#include "core/components/parameters.hpp"
 #include "topologies/building_blocks/fabric_builder.hpp"
 
 namespace switchyard {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/parameters.hpp"
+#include "core/components/parameters.hpp"
 #include "topologies/building_blocks/leaf_spine.hpp"
 
 namespace switchyard {

@@ -7,9 +7,9 @@
 
 #include <fmt/format.h>
 
-#include "traces/first_line.hpp"
 #include "traces/importer.hpp"
-#include "traces/number_scanner.hpp"
+#include "traces/reading/first_line.hpp"
+#include "traces/reading/number_scanner.hpp"
 
 namespace switchyard {
 namespace {

@@ -8,9 +8,9 @@
 #include <fmt/format.h>
 
 #include "traces/importer.hpp"
-#include "traces/number_scanner.hpp"
-#include "traces/numbered_files.hpp"
-#include "traces/repeated_choice.hpp"
+#include "traces/reading/number_scanner.hpp"
+#include "traces/reading/numbered_files.hpp"
+#include "traces/reading/repeated_choice.hpp"
 
 namespace switchyard {
 namespace {

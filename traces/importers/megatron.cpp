@@ -13,13 +13,13 @@
 
 #include "core/files/mapped_file.hpp"
 #include "core/files/text_reader.hpp"
-#include "traces/first_line.hpp"
-#include "traces/half_precision.hpp"
+#include "traces/files/half_precision.hpp"
 #include "traces/importer.hpp"
 #include "traces/megatron_record.hpp"
-#include "traces/numbered_files.hpp"
-#include "traces/repeated_choice.hpp"
-#include "traces/row_collector.hpp"
+#include "traces/reading/first_line.hpp"
+#include "traces/reading/numbered_files.hpp"
+#include "traces/reading/repeated_choice.hpp"
+#include "traces/reading/row_collector.hpp"
 
 namespace switchyard {
 namespace {

@@ -8,9 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include "core/files/json_file.hpp"
+#include "traces/files/safetensors.hpp"
 #include "traces/importer.hpp"
-#include "traces/numbered_files.hpp"
-#include "traces/safetensors.hpp"
+#include "traces/reading/numbered_files.hpp"
 
 namespace switchyard {
 namespace {

@@ -4,10 +4,10 @@
 
 #include <fmt/format.h>
 
-#include "traces/first_line.hpp"
 #include "traces/importer.hpp"
-#include "traces/number_scanner.hpp"
-#include "traces/row_collector.hpp"
+#include "traces/reading/first_line.hpp"
+#include "traces/reading/number_scanner.hpp"
+#include "traces/reading/row_collector.hpp"
 
 namespace switchyard {
 namespace {

@@ -10,11 +10,11 @@
 
 #include "core/files/json_file.hpp"
 #include "core/files/text_reader.hpp"
-#include "traces/encoded_array.hpp"
-#include "traces/first_line.hpp"
 #include "traces/importer.hpp"
-#include "traces/repeated_choice.hpp"
-#include "traces/row_collector.hpp"
+#include "traces/reading/encoded_array.hpp"
+#include "traces/reading/first_line.hpp"
+#include "traces/reading/repeated_choice.hpp"
+#include "traces/reading/row_collector.hpp"
 
 namespace switchyard {
 namespace {

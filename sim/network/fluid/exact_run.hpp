@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "sim/network/fluid/max_min_solver.hpp"
+#include "sim/network/fluid/sharing/max_min_solver.hpp"
 
 namespace switchyard {
 

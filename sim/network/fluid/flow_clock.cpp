@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "sim/network/fluid/vector_clones.hpp"
+#include "sim/network/fluid/sharing/vector_clones.hpp"
 
 namespace switchyard {
 namespace {

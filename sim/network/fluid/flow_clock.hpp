@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "sim/network/fluid/chain_members.hpp"
+#include "sim/network/fluid/sharing/chain_members.hpp"
 
 namespace switchyard {
 

@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "sim/exchange/schedule.hpp"
 #include "sim/network/fluid/exact_run.hpp"
 #include "sim/network/network.hpp"
-#include "sim/schedule.hpp"
 
 namespace switchyard {
 

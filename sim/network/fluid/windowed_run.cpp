@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "sim/network/fluid/component_runs.hpp"
-#include "sim/network/fluid/progressive_filling.hpp"
+#include "sim/network/fluid/sharing/progressive_filling.hpp"
 
 namespace switchyard {
 namespace {

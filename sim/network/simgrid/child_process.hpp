@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-#include "core/units.hpp"
+#include "core/numbers/units.hpp"
 
 namespace switchyard {
 

@@ -4,8 +4,8 @@
 
 #include <span>
 
+#include "sim/exchange/schedule.hpp"
 #include "sim/network/network.hpp"
-#include "sim/schedule.hpp"
 #include "topologies/fabric.hpp"
 
 namespace switchyard {

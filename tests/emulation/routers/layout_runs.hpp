@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/dispatch_layout.hpp"
+#include "kernels/stages/dispatch_layout.hpp"
 #include "tests/emulation/ptx/ptx_machine.hpp"
 
 namespace switchyard {

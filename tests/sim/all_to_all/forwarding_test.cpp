@@ -8,10 +8,10 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "core/random.hpp"
+#include "core/numbers/random.hpp"
 #include "sim/all_to_all.hpp"
-#include "tests/support/deliveries.hpp"
 #include "tests/support/expect_error.hpp"
+#include "tests/support/networks/deliveries.hpp"
 
 namespace switchyard {
 namespace {

@@ -1,14 +1,14 @@
 // The solver against the definition of max-min fairness: no link carries more than it can, and
 // every flow crosses a full link on which no flow is faster. Checked on random graphs of chains
 // while flows come and go, so that the order kept between events is exercised in both directions.
-#include "sim/network/fluid/max_min_solver.hpp"
+#include "sim/network/fluid/sharing/max_min_solver.hpp"
 
 #include <algorithm>
 #include <set>
 
 #include <gtest/gtest.h>
 
-#include "core/random.hpp"
+#include "core/numbers/random.hpp"
 
 namespace switchyard {
 namespace {

@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/expect_error.hpp"
-#include "tests/support/fabrics.hpp"
-#include "tests/support/run_network.hpp"
+#include "tests/support/networks/fabrics.hpp"
+#include "tests/support/networks/run_network.hpp"
 
 namespace switchyard {
 namespace {

@@ -1,0 +1,204 @@
+// `route`: hidden states through a gate and a router into a trace. The states are generated, or the
+// user's own tensors.
+#include <array>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/framework/catalogue.hpp"
+#include "cli/framework/command.hpp"
+#include "core/files/atomic_file.hpp"
+#include "kernels/route_workload.hpp"
+#include "report/terminal.hpp"
+#include "sim/model.hpp"
+#include "sim/replay/scenario.hpp"
+#include "traces/files/trace_file.hpp"
+
+namespace switchyard {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+constexpr std::int64_t kLargestSeed = std::int64_t{1} << 53U;
+constexpr std::array<const char*, 5> kSizes{"experts", "tokens", "ranks", "layers", "steps"};
+
+json default_document() {
+  return {{"workload", {{"name", "latent_clusters"}}}, {"router", {{"name", "top_k"}}}};
+}
+
+void apply_model(json& document, const std::string& name) {
+  const json model = preset_document("models", name, {"--model", ""});
+  for (const char* key : {"hidden", "experts", "layers"}) {
+    document["workload"][key] = model.at(key);
+  }
+  document["router"]["k"] = model.at("top_k");
+  document["dtype"] = model.at("dtype");
+}
+
+void apply_tensors(json& document, const ParsedOptions& options) {
+  const auto hidden = options.text("hidden");
+  const auto gate = options.text("gate");
+  if (!hidden && !gate) {
+    return;
+  }
+  if (!hidden || !gate) {
+    throw InvalidInput("go together", {"--hidden and --gate", ""}, "give both files");
+  }
+  if (options.has("model")) {
+    throw InvalidInput("the tensors already have sizes", {"--model", ""}, "leave it out");
+  }
+  document["workload"] = {{"name", "tensors"}, {"hidden", *hidden}, {"gate", *gate}};
+}
+
+json route_document(const ParsedOptions& options) {
+  json document = default_document();
+  if (const auto model = options.text("model")) {
+    apply_model(document, *model);
+  }
+  apply_tensors(document, options);
+  if (const auto router = options.text("router")) {
+    document["router"]["name"] = *router;
+  }
+  for (const char* size : kSizes) {
+    if (const auto number = options.integer(size, {1, std::int64_t{1} << 32U})) {
+      document["workload"][size] = *number;
+    }
+  }
+  if (const auto seed = options.integer("seed", {0, kLargestSeed})) {
+    document["seed"] = *seed;
+    if (document["workload"]["name"] == "latent_clusters") {
+      document["workload"]["seed"] = *seed;
+    }
+  }
+  for (const std::string& setting : options.texts("set")) {
+    apply_setting(document, setting);
+  }
+  for (const auto& item : document.items()) {
+    const std::string& key = item.key();
+    if (key != "workload" && key != "router" && key != "seed" && key != "dtype") {
+      throw InvalidInput("no such setting",
+                         {"--set " + key, ""},
+                         "write workload.NAME=VALUE or router.NAME=VALUE");
+    }
+  }
+  return document;
+}
+
+template <class Interface>
+struct Built {
+  std::string name;
+  std::unique_ptr<Interface> component;
+  json resolved;
+};
+
+template <class Interface>
+Built<Interface> build(json section, const std::string& noun) {
+  if (section.is_string()) {
+    section = {{"name", section}};
+  }
+  const Location where{noun, ""};
+  if (!section.is_object() || !section.contains("name") || !section["name"].is_string()) {
+    throw InvalidInput("has no name", where);
+  }
+  const auto name = section["name"].get<std::string>();
+  section.erase("name");
+  Parameters parameters(section, where);
+  auto component = Registry<Interface>::instance().create(name, noun, parameters);
+  return {name, std::move(component), parameters.resolved()};
+}
+
+class RouteCommand final : public Command {
+ public:
+  [[nodiscard]] std::string usage() const override { return "-o FILE [OPTIONS]"; }
+
+  [[nodiscard]] std::vector<std::string> examples() const override {
+    return {"switchyard route --model deepseek_v2_lite --ranks 16 --tokens 512 -o my.trace",
+            "switchyard route --hidden x.safetensors --gate w.safetensors --set router.k=8 -o "
+            "my.trace"};
+  }
+
+  void declare(OptionTable& table) const override {
+    const auto named = [](const char* plural) {
+      return Values::among([plural] { return catalogue_names(plural); });
+    };
+    table.value("router", "NAME", "how experts are chosen", named("routers"))
+        .value("model", "NAME", "take hidden, experts, layers and k from it", named("models"))
+        .value("experts", "N", "experts per layer")
+        .value("tokens", "N", "tokens per rank and step")
+        .value("ranks", "N", "source ranks")
+        .value("layers", "N", "MoE layers")
+        .value("steps", "N", "forward passes")
+        .value("hidden", "FILE", "your hidden states (safetensors)", Values::path())
+        .value("gate", "FILE", "your gate weights (safetensors)", Values::path())
+        .flag("logits", "also record logits, so that other routers can be replayed")
+        .flag("no-token-ids", "leave out token and sequence ids: a smaller file")
+        .list("set",
+              "PATH=VALUE",
+              "any parameter: --set router.k=8 --set workload.zipf=1.2 (switchyard list "
+              "workloads latent_clusters)");
+    declare_seed(table);
+    declare_output(table, "the trace to write");
+    declare_json(table);
+    declare_quiet(table);
+  }
+
+  [[nodiscard]] ExitCode run(const ParsedOptions& options) const override {
+    const std::string target = options.required("output", "say where to write: -o FILE");
+    if (target == "-") {
+      throw InvalidInput("a trace is binary and large: it cannot go to standard output",
+                         {"--output", ""},
+                         "name a file");
+    }
+    check_writable(target, options.has("force"));
+    const json document = route_document(options);
+    const auto workload = build<Workload>(document["workload"], "workload");
+    const auto router = build<Router>(document["router"], "router");
+    RouteRequest request{.workload = *workload.component, .router = *router.component};
+    request.router_name = router.name;
+    request.router_parameters = router.resolved.dump();
+    request.seed = document.value("seed", request.seed);
+    request.dtype = document.value("dtype", request.dtype);
+    request.keeps_logits = options.has("logits");
+    request.keeps_token_ids = !options.has("no-token-ids");
+    {
+      ProgressBar bar(options.has("quiet"));
+      route_workload_to_file(request, target, options.has("force"), bar.callback());
+    }
+    tell(options, workload.component->shape(), router.name, router.component->top_k(), target);
+    return ExitCode::Ok;
+  }
+
+ private:
+  static void tell(const ParsedOptions& options,
+                   const WorkloadShape& shape,
+                   const std::string& router,
+                   std::size_t top_k,
+                   const std::string& target) {
+    if (options.has("json")) {
+      const ordered_json document{{"router", router},
+                                  {"top_k", top_k},
+                                  {"experts", shape.experts},
+                                  {"layers", shape.layers},
+                                  {"steps", shape.steps},
+                                  {"ranks", shape.ranks},
+                                  {"output", target}};
+      print_text(document.dump(2) + "\n");
+    } else if (!options.has("quiet")) {
+      print_text(
+          fmt::format("{} experts, top {} ({}), {} layers, {} steps, {} ranks\nwritten: {}\n",
+                      shape.experts,
+                      top_k,
+                      router,
+                      shape.layers,
+                      shape.steps,
+                      shape.ranks,
+                      target));
+    }
+  }
+};
+
+const RegisterCommand<RouteCommand> kRoute{"route", "make a routing trace from hidden states"};
+
+}  // namespace
+}  // namespace switchyard

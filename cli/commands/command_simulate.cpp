@@ -1,0 +1,70 @@
+// `simulate`: one scenario in, one result out.
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/exchange_run.hpp"
+#include "cli/file_kind.hpp"
+#include "cli/framework/command.hpp"
+#include "cli/sample_trace.hpp"
+#include "cli/scenario_options.hpp"
+#include "cli/simulation_run.hpp"
+#include "core/files/json_file.hpp"
+
+namespace switchyard {
+namespace {
+
+class SimulateCommand final : public Command {
+ public:
+  [[nodiscard]] std::string usage() const override { return "[SCENARIO] [OPTIONS]"; }
+
+  [[nodiscard]] std::vector<std::string> examples() const override {
+    return {"switchyard simulate --trace my.trace --topology dgx_h100_8 --all-to-all pairwise",
+            "switchyard simulate scenario.json --set capacity.factor=1.25 --json"};
+  }
+
+  void declare(OptionTable& table) const override {
+    table.argument("SCENARIO", "scenario document (JSON); flags below override it", Values::path());
+    declare_scenario(table);
+    declare_exchange(table);
+    declare_outputs(table);
+  }
+
+  [[nodiscard]] ExitCode run(const ParsedOptions& options) const override {
+    if (wants_exchange(options)) {
+      return run_exchange(options);
+    }
+    const SimulationRun run(options);
+    const auto file = options.text("SCENARIO");
+    const Location where{file.value_or("scenario"), ""};
+    nlohmann::json document = nlohmann::json::object();
+    if (file) {
+      refuse_traces(*file);
+      document = read_json_file(*file);
+    }
+    if (!document.is_object()) {
+      throw InvalidInput("is not a scenario: wanted a JSON object", where);
+    }
+    apply_scenario_options(document, options);
+    return run.run(load_scenario_with_samples(document, where));
+  }
+
+ private:
+  // The likeliest slip: the trace given as if it were the scenario.
+  static void refuse_traces(const std::string& file) {
+    std::error_code problem;
+    if (!is_sample_name(file) && !std::filesystem::is_regular_file(file, problem)) {
+      return;  // standard input, or for the reader to complain about
+    }
+    const FileKind kind = guess_file(file, std::nullopt).kind;
+    if (kind == FileKind::Routing || kind == FileKind::ForeignRouting) {
+      throw InvalidInput("is routing, not a scenario", {file, ""}, "pass it with --trace " + file);
+    }
+  }
+};
+
+const RegisterCommand<SimulateCommand> kSimulate{"simulate",
+                                                 "what a routing trace costs on a cluster"};
+
+}  // namespace
+}  // namespace switchyard

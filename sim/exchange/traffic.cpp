@@ -1,0 +1,169 @@
+// One pass over the pairs. Distinct ranks and nodes of a token are found with stamps (the last
+// token that touched them), so the cost per pair does not depend on the number of ranks.
+#include "sim/exchange/traffic.hpp"
+
+#include <algorithm>
+
+namespace switchyard {
+
+TrafficCounter::TrafficCounter(const ExpertRanks& expert_ranks,
+                               const Fabric& fabric,
+                               std::size_t ranks,
+                               std::size_t experts)
+    : expert_ranks_(expert_ranks), experts_(experts) {
+  std::int32_t nodes = 0;
+  for (std::size_t rank = 0; rank < ranks; ++rank) {
+    node_of_rank_.push_back(fabric.node_of(RankId{rank}).value);
+    nodes = std::max(nodes, node_of_rank_.back() + 1);
+  }
+  traffic_.copies = Matrix<std::int64_t>(ranks, ranks);
+  traffic_.unique_rank_tokens = Matrix<std::int64_t>(ranks, ranks);
+  traffic_.unique_node_tokens = Matrix<std::int64_t>(ranks, static_cast<std::size_t>(nodes));
+  traffic_.expert_rows = Matrix<std::int64_t>(ranks, experts);
+  expert_count_.assign(experts, 0);
+  traffic_.rank_tokens.assign(ranks, 0);
+  rank_stamp_.assign(ranks, 0);
+  node_stamp_.assign(static_cast<std::size_t>(nodes), 0);
+}
+
+// Returns the first row with an id outside the experts, or the number of rows.
+template <class Id>
+std::size_t TrafficCounter::add_rows(std::span<const Id> ids,
+                                     std::size_t top_k,
+                                     std::span<const std::int32_t> source_ranks) {
+  constexpr Id kNone = static_cast<Id>(-1);
+  const std::span<const std::int32_t> single = expert_ranks_.single_ranks();
+  for (std::size_t row = 0; row < source_ranks.size(); ++row) {
+    const auto source = static_cast<std::size_t>(source_ranks[row]);
+    std::int64_t* copies = traffic_.copies.row(source).data();
+    std::int64_t* unique_ranks = traffic_.unique_rank_tokens.row(source).data();
+    std::int64_t* unique_nodes = traffic_.unique_node_tokens.row(source).data();
+    ++traffic_.rank_tokens[source];
+    ++stamp_;
+    for (std::size_t choice = 0; choice < top_k; ++choice) {
+      const Id id = ids[row * top_k + choice];
+      if (id == kNone) {
+        continue;
+      }
+      const auto expert = static_cast<std::size_t>(id);
+      if (expert >= experts_) {
+        return row;
+      }
+      const auto rank = static_cast<std::size_t>(
+          single.empty() ? expert_ranks_.rank_of(source, expert) : single[expert]);
+      ++copies[rank];
+      // With one holder per expert a short vector does, and stays in the nearest cache.
+      ++(single.empty() ? traffic_.expert_rows(rank, expert) : expert_count_[expert]);
+      unique_ranks[rank] += rank_stamp_[rank] != stamp_ ? 1 : 0;
+      rank_stamp_[rank] = stamp_;
+      const auto node = static_cast<std::size_t>(node_of_rank_[rank]);
+      unique_nodes[node] += node_stamp_[node] != stamp_ ? 1 : 0;
+      node_stamp_[node] = stamp_;
+    }
+  }
+  return source_ranks.size();
+}
+
+void TrafficCounter::add(const RoutingTrace& trace,
+                         const Chunk& chunk,
+                         const ExpertIds& ids,
+                         std::span<const std::int32_t> source_ranks) {
+  const std::size_t bad_row =
+      ids.visit([&](auto values) { return add_rows(values, ids.top_k(), source_ranks); });
+  if (bad_row == source_ranks.size()) {
+    return;
+  }
+  for (std::size_t choice = 0; choice < ids.top_k(); ++choice) {
+    const std::int32_t id = ids.at(bad_row, choice);
+    if (id != kNoExpert && (id < 0 || static_cast<std::size_t>(id) >= experts_)) {
+      throw_expert_out_of_range(trace, chunk, bad_row, id);
+    }
+  }
+}
+
+void TrafficCounter::add(const Matrix<std::int32_t>& ids,
+                         std::span<const std::int32_t> source_ranks) {
+  const std::size_t done = add_rows(ids.values(), ids.columns(), source_ranks);
+  SWITCHYARD_CHECK(done == source_ranks.size(), "a capacity policy made an expert up");
+}
+
+void TrafficCounter::add_counts(std::size_t source_rank, std::span<const std::int64_t> counts) {
+  has_tokens_ = false;
+  traffic_.rank_tokens.clear();
+  for (std::size_t expert = 0; expert < counts.size(); ++expert) {
+    const auto rank = static_cast<std::size_t>(expert_ranks_.rank_of(source_rank, expert));
+    traffic_.copies(source_rank, rank) += counts[expert];
+    traffic_.expert_rows(rank, expert) += counts[expert];
+  }
+}
+
+void TrafficCounter::pad_to(std::span<const std::int64_t> slots) {
+  const std::size_t ranks = slots.size();
+  traffic_.copies = Matrix<std::int64_t>(ranks, ranks);
+  traffic_.expert_rows = Matrix<std::int64_t>(ranks, experts_);
+  std::fill(expert_count_.begin(), expert_count_.end(), 0);
+  for (std::size_t source = 0; source < ranks; ++source) {
+    for (std::size_t expert = 0; expert < experts_; ++expert) {
+      const auto rank = static_cast<std::size_t>(expert_ranks_.rank_of(source, expert));
+      traffic_.copies(source, rank) += slots[source];
+      traffic_.expert_rows(rank, expert) += slots[source];
+    }
+  }
+  // A padded buffer is cut by expert, not by token: nothing can be sent once for two experts.
+  has_tokens_ = false;
+}
+
+TrafficMatrix TrafficCounter::take() {
+  const std::span<const std::int32_t> single = expert_ranks_.single_ranks();
+  for (std::size_t expert = 0; expert < single.size(); ++expert) {
+    traffic_.expert_rows(static_cast<std::size_t>(single[expert]), expert) += expert_count_[expert];
+  }
+  if (!has_tokens_) {
+    traffic_.unique_rank_tokens = {};
+    traffic_.unique_node_tokens = {};
+  }
+  return std::move(traffic_);
+}
+
+namespace {
+
+Matrix<std::int64_t> scaled(const Matrix<std::int64_t>& tokens,
+                            std::int64_t bytes_each,
+                            bool transpose) {
+  Matrix<std::int64_t> bytes(transpose ? tokens.columns() : tokens.rows(),
+                             transpose ? tokens.rows() : tokens.columns());
+  for (std::size_t row = 0; row < tokens.rows(); ++row) {
+    for (std::size_t column = 0; column < tokens.columns(); ++column) {
+      const std::int64_t amount = tokens(row, column) * bytes_each;
+      (transpose ? bytes(column, row) : bytes(row, column)) = amount;
+    }
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Exchange exchange_of(const TrafficMatrix& traffic,
+                     const TokenBytes& token_bytes,
+                     Direction direction,
+                     const Fabric& fabric) {
+  const bool is_combine = direction == Direction::Combine;
+  const std::int64_t each = is_combine ? token_bytes.combine : token_bytes.dispatch;
+  Exchange exchange;
+  exchange.direction = direction;
+  exchange.bytes_per_row = each;
+  exchange.copy_bytes = scaled(traffic.copies, each, is_combine);
+  if (!traffic.unique_rank_tokens.empty()) {
+    exchange.rank_bytes = scaled(traffic.unique_rank_tokens, each, is_combine);
+    exchange.node_bytes = scaled(traffic.unique_node_tokens, each, false);
+  }
+  for (const std::int64_t tokens : traffic.rank_tokens) {
+    exchange.token_bytes.push_back(tokens * each);
+  }
+  for (std::size_t rank = 0; rank < traffic.copies.rows(); ++rank) {
+    exchange.node_of_rank.push_back(fabric.node_of(RankId{rank}).value);
+  }
+  return exchange;
+}
+
+}  // namespace switchyard

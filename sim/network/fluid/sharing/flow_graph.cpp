@@ -1,0 +1,217 @@
+// Interning of half routes by hash, and the split into components by union-find.
+#include "sim/network/fluid/sharing/flow_graph.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <numeric>
+
+#include "core/check.hpp"
+#include "core/numbers/random.hpp"
+
+namespace switchyard {
+namespace {
+
+std::uint64_t hash_half(std::span<const ChainLink> half, Side side) {
+  std::uint64_t hash = side;
+  for (const ChainLink& hop : half) {
+    hash = mix_bits(hash, hop.link);
+    if (hop.share != 1.0) {
+      hash = mix_bits(hash, std::bit_cast<std::uint64_t>(hop.share));
+    }
+  }
+  return hash;
+}
+
+/// Union-find with path halving; the smaller number is the root, so roots are deterministic.
+class DisjointSets {
+ public:
+  explicit DisjointSets(std::size_t count) : parent_(count) {
+    std::iota(parent_.begin(), parent_.end(), 0U);
+  }
+
+  std::uint32_t root(std::uint32_t item) {
+    while (parent_[item] != item) {
+      parent_[item] = parent_[parent_[item]];
+      item = parent_[item];
+    }
+    return item;
+  }
+
+  void join(std::uint32_t a, std::uint32_t b) {
+    a = root(a);
+    b = root(b);
+    parent_[std::max(a, b)] = std::min(a, b);
+  }
+
+ private:
+  std::vector<std::uint32_t> parent_;
+};
+
+/// Gives dense numbers to the items used by one component, in order of first use.
+class Renumbering {
+ public:
+  explicit Renumbering(std::size_t count) : number_(count, kNone) {}
+
+  std::uint32_t operator()(std::uint32_t item) {
+    if (number_[item] == kNone) {
+      number_[item] = static_cast<std::uint32_t>(items_.size());
+      items_.push_back(item);
+    }
+    return number_[item];
+  }
+
+  [[nodiscard]] const std::vector<std::uint32_t>& items() const { return items_; }
+
+  [[nodiscard]] std::uint32_t number(std::uint32_t item) const { return number_[item]; }
+
+  void clear() {
+    for (const std::uint32_t item : items_) {
+      number_[item] = kNone;
+    }
+    items_.clear();
+  }
+
+ private:
+  std::vector<std::uint32_t> number_;
+  std::vector<std::uint32_t> items_;
+};
+
+FlowGraph subgraph(const FlowGraph& whole,
+                   std::span<const std::uint32_t> flows,
+                   std::vector<std::uint32_t>& links,
+                   Renumbering& chains,
+                   Renumbering& link_numbers) {
+  FlowGraph part;
+  for (const std::size_t side : {0U, 1U}) {
+    part.flow_chains[side].reserve(flows.size());
+    for (const std::uint32_t flow : flows) {
+      part.flow_chains[side].push_back(chains(whole.flow_chains[side][flow]));
+    }
+  }
+  for (const std::uint32_t chain : chains.items()) {
+    for (const ChainLink& hop : whole.links_of(chain)) {
+      link_numbers(hop.link);
+    }
+  }
+  links = link_numbers.items();
+  std::sort(links.begin(), links.end());
+  link_numbers.clear();
+  for (const std::uint32_t link : links) {
+    link_numbers(link);
+    part.capacity.push_back(whole.capacity[link]);
+  }
+  part.chain_offsets.push_back(0);
+  for (const std::uint32_t chain : chains.items()) {
+    part.chain_side.push_back(whole.chain_side[chain]);
+    for (const ChainLink& hop : whole.links_of(chain)) {
+      part.chain_links.push_back({link_numbers.number(hop.link), hop.share});
+    }
+    part.chain_offsets.push_back(static_cast<std::uint32_t>(part.chain_links.size()));
+  }
+  chains.clear();
+  link_numbers.clear();
+  return part;
+}
+
+}  // namespace
+
+FlowGraphBuilder::FlowGraphBuilder(std::vector<double> capacity) : table_(1024, kNone) {
+  graph_.capacity = std::move(capacity);
+  graph_.chain_offsets.push_back(0);
+}
+
+void FlowGraphBuilder::add_flow(std::span<const ChainLink> hops) {
+  SWITCHYARD_CHECK(!hops.empty(), "a flow crosses no link");
+  const std::size_t middle = (hops.size() + 1) / 2;
+  graph_.flow_chains[kSourceSide].push_back(intern(hops.first(middle), kSourceSide));
+  graph_.flow_chains[kDestinationSide].push_back(intern(hops.subspan(middle), kDestinationSide));
+}
+
+FlowGraph FlowGraphBuilder::take() && {
+  return std::move(graph_);
+}
+
+std::uint32_t FlowGraphBuilder::intern(std::span<const ChainLink> half, Side side) {
+  const std::uint64_t hash = hash_half(half, side);
+  std::size_t slot = hash & (table_.size() - 1);
+  for (; table_[slot] != kNone; slot = (slot + 1) & (table_.size() - 1)) {
+    const std::uint32_t chain = table_[slot];
+    if (hashes_[chain] == hash && graph_.chain_side[chain] == side &&
+        std::ranges::equal(graph_.links_of(chain), half)) {
+      return chain;
+    }
+  }
+  const auto chain = static_cast<std::uint32_t>(graph_.chain_count());
+  table_[slot] = chain;
+  hashes_.push_back(hash);
+  graph_.chain_side.push_back(side);
+  graph_.chain_links.insert(graph_.chain_links.end(), half.begin(), half.end());
+  graph_.chain_offsets.push_back(static_cast<std::uint32_t>(graph_.chain_links.size()));
+  if (graph_.chain_count() * 2 > table_.size()) {
+    grow_table();
+  }
+  return chain;
+}
+
+void FlowGraphBuilder::grow_table() {
+  table_.assign(table_.size() * 2, kNone);
+  for (std::uint32_t chain = 0; chain < hashes_.size(); ++chain) {
+    std::size_t slot = hashes_[chain] & (table_.size() - 1);
+    while (table_[slot] != kNone) {
+      slot = (slot + 1) & (table_.size() - 1);
+    }
+    table_[slot] = chain;
+  }
+}
+
+Component extract_component(const FlowGraph& graph, std::vector<std::uint32_t> flows) {
+  Renumbering chains(graph.chain_count());
+  Renumbering links(graph.link_count());
+  Component component;
+  component.flows = std::move(flows);
+  component.graph = subgraph(graph, component.flows, component.links, chains, links);
+  return component;
+}
+
+std::vector<Component> split_components(FlowGraph graph) {
+  DisjointSets sets(graph.link_count());
+  for (std::uint32_t chain = 0; chain < graph.chain_count(); ++chain) {
+    const auto links = graph.links_of(chain);
+    for (const ChainLink& hop : links) {
+      sets.join(links.front().link, hop.link);
+    }
+  }
+  const auto first_link = [&](std::size_t flow) {
+    return graph.links_of(graph.flow_chains[kSourceSide][flow]).front().link;
+  };
+  for (std::size_t flow = 0; flow < graph.flow_count(); ++flow) {
+    const auto far = graph.links_of(graph.flow_chains[kDestinationSide][flow]);
+    if (!far.empty()) {
+      sets.join(first_link(flow), far.front().link);
+    }
+  }
+  std::vector<std::uint32_t> component_of_root(graph.link_count(), kNone);
+  std::vector<Component> components;
+  for (std::uint32_t flow = 0; flow < graph.flow_count(); ++flow) {
+    std::uint32_t& component = component_of_root[sets.root(first_link(flow))];
+    if (component == kNone) {
+      component = static_cast<std::uint32_t>(components.size());
+      components.emplace_back();
+    }
+    components[component].flows.push_back(flow);
+  }
+  if (components.size() == 1) {
+    components.front().links.resize(graph.link_count());
+    std::iota(components.front().links.begin(), components.front().links.end(), 0U);
+    components.front().graph = std::move(graph);
+    return components;
+  }
+  Renumbering chains(graph.chain_count());
+  Renumbering links(graph.link_count());
+  for (Component& component : components) {
+    component.graph = subgraph(graph, component.flows, component.links, chains, links);
+  }
+  return components;
+}
+
+}  // namespace switchyard

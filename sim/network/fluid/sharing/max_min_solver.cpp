@@ -1,0 +1,257 @@
+// The walk along the order of links. Flows coming and going: max_min_members.cpp.
+#include "sim/network/fluid/sharing/max_min_solver.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/check.hpp"
+
+namespace switchyard {
+namespace {
+
+// Levels may be out of order by this much before a link is moved. It has to exceed the rounding of
+// one equation; ties (symmetric traffic) would otherwise swap for ever. It is raised tenfold
+// whenever a settle needs implausibly many moves.
+constexpr double kOrderTolerance = 1e-14;
+constexpr double kWorstTolerance = 1e-10;
+// A link counts as overloaded beyond this share of its capacity: rounding of a sum of thousands.
+constexpr double kOverloadTolerance = 1e-13;
+constexpr double kOverloaded = -1;
+
+/// Sum of rate[chain] over `chains`; four chains of additions hide the latency.
+double sum_rates(const double* rate, std::span<const std::uint32_t> chains) {
+  double sum[4] = {0, 0, 0, 0};
+  std::size_t k = 0;
+  for (; k + 4 <= chains.size(); k += 4) {
+    sum[0] += rate[chains[k]];
+    sum[1] += rate[chains[k + 1]];
+    sum[2] += rate[chains[k + 2]];
+    sum[3] += rate[chains[k + 3]];
+  }
+  for (; k < chains.size(); ++k) {
+    sum[0] += rate[chains[k]];
+  }
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+}  // namespace
+
+void MaxMinSolver::settle() {
+  if (!is_ordered_) {
+    build_order();
+  }
+  choose_marking();
+  ++effort_.settles;
+  tolerance_ = kOrderTolerance;
+  moves_left_ = 64 + 16 * static_cast<std::uint32_t>(order_.size());
+  std::uint32_t position = first_affected_;
+  while (position < order_.size()) {
+    const std::uint32_t link = order_[position];
+    const bool is_dirty = !is_marking_ || is_dirty_[link] != 0;
+    double level = is_dirty ? level_of(link) : level_[link];
+    const double below = position > 0 ? level_[order_[position - 1]] : 0;
+    if (level < below * (1 - tolerance_)) {
+      const double target = level_from_rates(link);
+      const std::uint32_t to = place_among(target, position);
+      if (to < position) {
+        move_earlier(position, to, target);
+        position = to;
+        continue;
+      }
+      level = std::max(level, target);  // in place after all, within rounding
+    }
+    if (position + 1 < order_.size() && level > level_[order_[position + 1]] * (1 + tolerance_)) {
+      move_later(position, level);
+      continue;
+    }
+    if (is_dirty) {
+      grant(link, level);
+    }
+    ++position;
+  }
+  first_affected_ = kNone;
+}
+
+/// The level at which `link` is exactly full given the levels before it; the rate cap if it cannot
+/// be filled, kOverloaded if others already overfill it.
+double MaxMinSolver::level_of(std::uint32_t link) {
+  ++effort_.levels;
+  double left = capacity_[link];
+  double held = 0;
+  for (const auto& [chain, share] : chains_of(link)) {
+    if (members_.size(chain) == 0) {
+      continue;
+    }
+    if (first_link_[chain] != link) {
+      left -= share * load_[chain];
+      continue;
+    }
+    foreign_sum_[chain] = sum_rates(rate_.data(), members_.foreign_peers(chain));
+    left -= share * foreign_sum_[chain];
+    held += share * members_.held_count(chain);
+  }
+  if (held > 0) {
+    return std::min(left / held, limits_.rate_cap);
+  }
+  return left < -kOverloadTolerance * capacity_[link] ? kOverloaded : limits_.rate_cap;
+}
+
+/// Makes `level` the rate of all flows first held at `link`.
+void MaxMinSolver::grant(std::uint32_t link, double level) {
+  const double inverse = 1 / level;
+  level_[link] = level;
+  is_dirty_[link] = 0;
+  for (const auto& [chain, share] : chains_of(link)) {
+    if (first_link_[chain] != link || members_.size(chain) == 0) {
+      continue;
+    }
+    const std::uint32_t held = members_.held_count(chain);
+    const double load = held > 0 ? foreign_sum_[chain] + level * held : foreign_sum_[chain];
+    if (is_marking_) {
+      if (rate_[chain] != level) {
+        for (const std::uint32_t peer : members_.held_peers(chain)) {
+          mark_links_of(peer);
+        }
+      }
+      if (load_[chain] != load) {
+        mark_links_of(chain);
+        is_dirty_[link] = 0;
+      }
+    }
+    rate_[chain] = level;
+    load_[chain] = load;
+    if (held > 0) {
+      clock_.set_rate(chain, level, inverse);
+    }
+  }
+}
+
+/// The level that `link` would grant if the rates of its flows were only otherwise limited as they
+/// are now: the solution of sum(share * min(level, rate)) = capacity. Newton steps from below;
+/// each drops the flows that are slower than the level, so it ends after a few.
+double MaxMinSolver::level_from_rates(std::uint32_t link) {
+  scratch_rate_.clear();
+  scratch_share_.clear();
+  for (const auto& [chain, share] : chains_of(link)) {
+    const double own = first_link_[chain] == link ? limits_.rate_cap : rate_[chain];
+    scratch_rate_.insert(scratch_rate_.end(), members_.held_count(chain), own);
+    for (const std::uint32_t peer : members_.foreign_peers(chain)) {
+      scratch_rate_.push_back(rate_[peer]);
+    }
+    scratch_share_.insert(scratch_share_.end(), members_.size(chain), share);
+  }
+  double level = 0;
+  double slower_count = -1;
+  for (;;) {
+    double left = capacity_[link];
+    double held = 0;
+    double slower = 0;
+    for (std::size_t k = 0; k < scratch_rate_.size(); ++k) {
+      const bool is_slower = scratch_rate_[k] < level;
+      left -= is_slower ? scratch_share_[k] * scratch_rate_[k] : 0.0;
+      held += is_slower ? 0.0 : scratch_share_[k];
+      slower += is_slower ? 1.0 : 0.0;
+    }
+    if (held == 0) {
+      return limits_.rate_cap;
+    }
+    if (slower <= slower_count) {  // "<": rounding, on a rate equal to the level
+      return level;
+    }
+    slower_count = slower;
+    level = left / held;
+  }
+}
+
+/// First position before `end` whose level exceeds `level`, or `end`.
+std::uint32_t MaxMinSolver::place_among(double level, std::uint32_t end) const {
+  const auto found = std::upper_bound(
+      order_.begin(), order_.begin() + end, level, [&](double wanted, std::uint32_t link) {
+        return wanted < level_[link];
+      });
+  return static_cast<std::uint32_t>(found - order_.begin());
+}
+
+/// A link came out slower than the one before it: moves it to where it belongs; the walk resumes
+/// there.
+void MaxMinSolver::move_earlier(std::uint32_t from, std::uint32_t to, double level) {
+  count_move();
+  const std::uint32_t link = order_[from];
+  for (std::uint32_t k = from; k > to; --k) {
+    order_[k] = order_[k - 1];
+    position_[order_[k]] = k;
+  }
+  order_[to] = link;
+  position_[link] = to;
+  level_[link] = level;
+  is_dirty_[link] = 1;
+  for (const auto& [chain, share] : chains_of(link)) {
+    const std::uint32_t before = first_link_[chain];
+    find_first_link(chain);
+    if (first_link_[chain] != link) {
+      continue;
+    }
+    if (before != link) {
+      mark_links_of(chain);
+    }
+    // Handing over swaps the flow out of the foreign part, so walk it by index from the back.
+    for (std::size_t k = members_.foreign_flows(chain).size(); k-- > 0;) {
+      if (position_of_chain(members_.foreign_peers(chain)[k]) > to) {
+        hand_over(members_.foreign_flows(chain)[k]);
+      }
+    }
+  }
+}
+
+/// A link came out faster than the next ones: moves it behind them, to be evaluated again there.
+void MaxMinSolver::move_later(std::uint32_t from, double level) {
+  count_move();
+  const std::uint32_t link = order_[from];
+  std::uint32_t to = from + 1;
+  while (to + 1 < order_.size() && level_[order_[to + 1]] < level) {
+    ++to;
+  }
+  for (std::uint32_t k = from; k < to; ++k) {
+    order_[k] = order_[k + 1];
+    position_[order_[k]] = k;
+  }
+  order_[to] = link;
+  position_[link] = to;
+  level_[link] = level;
+  is_dirty_[link] = 1;
+  for (const auto& [chain, share] : chains_of(link)) {
+    if (first_link_[chain] != link) {
+      continue;
+    }
+    find_first_link(chain);
+    if (first_link_[chain] != link) {
+      mark_links_of(chain);
+    }
+    const std::uint32_t position = position_of_chain(chain);
+    for (std::size_t k = members_.held_flows(chain).size(); k-- > 0;) {
+      if (position_of_chain(members_.held_peers(chain)[k]) < position) {
+        hand_over(members_.held_flows(chain)[k]);
+      }
+    }
+  }
+}
+
+void MaxMinSolver::hand_over(std::uint32_t flow) {
+  const std::uint32_t from = members_.holder(flow);
+  members_.change_holder(flow);
+  const std::uint32_t to = members_.holder(flow);
+  clock_.hold(to, flow, clock_.let_go(from, flow));
+  mark_links_of(from);
+  mark_links_of(to);
+}
+
+void MaxMinSolver::count_move() {
+  ++effort_.moves;
+  if (moves_left_-- == 0) {
+    tolerance_ *= 10;
+    SWITCHYARD_CHECK(tolerance_ < kWorstTolerance, "fair shares do not settle");
+    moves_left_ = 64 + 16 * static_cast<std::uint32_t>(order_.size());
+  }
+}
+
+}  // namespace switchyard

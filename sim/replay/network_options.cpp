@@ -1,0 +1,120 @@
+// Lists (incast, links) are read entry by entry with Parameters of their own, so that a wrong key
+// in the third entry is reported at .../links/2/<key>.
+#include "sim/replay/network_options.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace switchyard {
+namespace {
+
+using nlohmann::json;
+
+template <class Entry, class Read>
+std::vector<Entry> read_list(const json& list, const Location& where, const Read& read) {
+  std::vector<Entry> entries;
+  if (list.is_null()) {
+    return entries;
+  }
+  if (!list.is_array()) {
+    throw InvalidInput("wrong type: wanted a list of objects", where);
+  }
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    Parameters parameters(list[i], where.child(i));
+    entries.push_back(read(parameters));
+    parameters.finish();
+  }
+  return entries;
+}
+
+std::vector<IncastPoint> read_incast(const json& list, const Location& where) {
+  auto points = read_list<IncastPoint>(list, where, [](Parameters& parameters) {
+    IncastPoint point;
+    point.flows = static_cast<std::int32_t>(parameters.require_integer(
+        "flows", 8, {1, 1 << 20}, "transfers on the link at once, from which this point holds"));
+    point.efficiency = parameters.get_number(
+        "efficiency", 1, {1e-3, 1}, "share of the link's rate that they get together");
+    return point;
+  });
+  for (std::size_t i = 1; i < points.size(); ++i) {
+    if (points[i].flows <= points[i - 1].flows || points[i].efficiency > points[i - 1].efficiency) {
+      throw InvalidInput("points must ascend in flows and must not rise in efficiency",
+                         where.child(i));
+    }
+  }
+  return points;
+}
+
+std::vector<LinkChange> read_link_changes(const json& list, const Location& where) {
+  return read_list<LinkChange>(list, where, [](Parameters& parameters) {
+    LinkChange change;
+    change.link = parameters.require_text("link", "node0.nic0->leaf0", "name of a directed link");
+    change.bandwidth_factor = parameters.get_number(
+        "bandwidth_factor", 1, {0, 1e6}, "0.5 = degraded to half, 2 = doubled, 0 = failed");
+    change.background_load = parameters.get_bandwidth(
+        "background_load", BytesPerSecond{0}, "rate taken by other traffic");
+    return change;
+  });
+}
+
+std::vector<Seconds> read_offsets(const json& list, const Location& where) {
+  std::vector<Seconds> offsets;
+  if (list.is_null()) {
+    return offsets;
+  }
+  if (!list.is_array()) {
+    throw InvalidInput("wrong type: wanted a list of durations, one per rank", where);
+  }
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    if (!list[i].is_string()) {
+      throw InvalidInput(fmt::format("{} has no unit", list[i].dump()),
+                         where.child(i),
+                         fmt::format("try \"{}us\"", list[i].dump()));
+    }
+    offsets.push_back(parse_duration(list[i].get<std::string>(), where.child(i)));
+  }
+  return offsets;
+}
+
+}  // namespace
+
+NetworkOptions read_network_options(Parameters& parameters) {
+  NetworkOptions options;
+  const Seconds none{0};
+  options.launch_overhead = parameters.get_duration(
+      "launch_overhead", none, "once per collective, before its first transfer");
+  options.message_overhead = parameters.get_duration(
+      "message_overhead", none, "LogGP o: least time between two message starts of a rank");
+  options.message_gap = parameters.get_duration(
+      "message_gap", none, "LogGP g: extra occupation of the path per message");
+  options.flow_rate_cap = parameters.get_bandwidth(
+      "flow_rate_cap", BytesPerSecond{0}, "no transfer is faster; 0Bps = no cap");
+  options.outstanding = static_cast<std::int32_t>(
+      parameters.get_integer("outstanding",
+                             0,
+                             {0, 1 << 20},
+                             "transfers of one rank in flight at once; 0 = as the algorithm says"));
+  const Location where = parameters.where();
+  options.incast =
+      read_incast(parameters.get_json(
+                      "incast", "list of {flows, efficiency}: link efficiency under many flows"),
+                  where.child("incast"));
+  options.link_changes = read_link_changes(
+      parameters.get_json("links", "list of {link, bandwidth_factor, background_load}"),
+      where.child("links"));
+  options.start_offsets =
+      read_offsets(parameters.get_json("start_offsets", "list of durations, one per rank"),
+                   where.child("start_offsets"));
+  options.exact_transfer_limit =
+      parameters.get_integer("exact_transfer_limit",
+                             options.exact_transfer_limit,
+                             {0, std::int64_t{1} << 40},
+                             "fluid: exact up to this many transfers, windows beyond");
+  options.window_epsilon = parameters.get_number(
+      "window_epsilon", options.window_epsilon, {1e-6, 0.5}, "fluid: relative window size");
+  options.time_limit =
+      parameters.get_duration("time_limit", options.time_limit, "simgrid: give up after this long");
+  return options;
+}
+
+}  // namespace switchyard

@@ -1,0 +1,324 @@
+// Layers are priced in parallel, a batch at a time (so that memory does not grow with the trace),
+// and put in time one after another; the outcome does not depend on the number of threads.
+#include "sim/replay/simulation.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <map>
+#include <set>
+#include <thread>
+
+#include <fmt/format.h>
+
+namespace switchyard {
+namespace {
+
+// Prices layers [first, last) on several threads. The first error wins, by layer order.
+std::vector<PricedLayer> price_batch(const LayerPricer& pricer,
+                                     std::size_t first,
+                                     std::size_t last,
+                                     unsigned threads) {
+  std::vector<PricedLayer> batch(last - first);
+  std::vector<std::exception_ptr> errors(last - first);
+  std::atomic<std::size_t> next = first;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < last; i = next++) {
+      try {
+        batch[i - first] = pricer.price(i);
+      } catch (...) {
+        errors[i - first] = std::current_exception();
+      }
+    }
+  };
+  std::vector<std::jthread> helpers;
+  for (unsigned i = 1; i < threads && i < last - first; ++i) {
+    helpers.emplace_back(work);
+  }
+  work();
+  helpers.clear();
+  for (const std::exception_ptr& error : errors) {
+    if (error) {
+      std::rethrow_exception(error);
+    }
+  }
+  return batch;
+}
+
+struct NodeBytes {
+  double inter = 0;
+  double intra = 0;
+};
+
+NodeBytes split_by_node(const Fabric& fabric, const Schedule& schedule) {
+  NodeBytes bytes;
+  for (std::size_t i = 0; i < schedule.transfer_count(); ++i) {
+    const bool is_inside = fabric.node_of(RankId{schedule.source[i]}) ==
+                           fabric.node_of(RankId{schedule.destination[i]});
+    (is_inside ? bytes.intra : bytes.inter) += static_cast<double>(schedule.bytes[i]);
+  }
+  return bytes;
+}
+
+double largest(const std::vector<double>& values) {
+  return *std::max_element(values.begin(), values.end());
+}
+
+// Puts priced layers in time.
+class Replay {
+ public:
+  Replay(const Scenario& scenario, const SimulationHooks& hooks)
+      : scenario_(scenario),
+        hooks_(hooks),
+        link_rates_(link_rates(*scenario.fabric, scenario.network_options)),
+        arrival_(scenario.ranks, 0.0) {
+    for (const Link& link : scenario.fabric->links()) {
+      result_.links.push_back({.name = link.name});
+    }
+    for (std::size_t link = 0; link < link_rates_.size(); ++link) {
+      result_.links[link].bandwidth = link_rates_[link];
+    }
+  }
+
+  void add(PricedLayer&& layer) {
+    LayerResult& result = layer.result;
+    if (!result_.layers.empty() && result_.layers.back().step != result.step) {
+      std::fill(arrival_.begin(), arrival_.end(), largest(arrival_));  // steps end together
+    }
+    const double start = largest(arrival_);
+    result.rank_start_s = arrival_;
+    result.wait_s = 0;
+    if (layer.dispatch) {
+      result.dispatch = exchange(result, Direction::Dispatch, *layer.dispatch);
+    }
+    for (std::size_t rank = 0; rank < arrival_.size(); ++rank) {
+      arrival_[rank] += result.rank_compute_s[rank];
+    }
+    if (layer.combine) {
+      result.combine = exchange(result, Direction::Combine, *layer.combine);
+      result.layer_s = largest(arrival_) - start;
+      result.exposed_communication_s = std::max(0.0, *result.layer_s - result.compute_s);
+      result.lower_bound_s = result.dispatch->lower_bound_s + result.combine->lower_bound_s;
+    } else {
+      result.wait_s.reset();
+    }
+    result.straggler_rank = static_cast<std::int32_t>(
+        std::max_element(arrival_.begin(), arrival_.end()) - arrival_.begin());
+    if (hooks_.layer) {
+      hooks_.layer(result);
+    }
+    result_.layers.push_back(std::move(result));
+  }
+
+  SimulationResult finish(bool is_partial);
+
+ private:
+  // Every rank waits for the last one, then leaves with its own last byte.
+  ExchangeResult exchange(LayerResult& layer, Direction direction, const PricedExchange& priced) {
+    const double start = largest(arrival_);
+    for (double& arrived : arrival_) {
+      *layer.wait_s += start - arrived;
+    }
+    const Timeline& timeline = priced.timeline;
+    const NodeBytes bytes = split_by_node(*scenario_.fabric, priced.schedule);
+    ExchangeResult result{.time_s = timeline.makespan_s,
+                          .lower_bound_s = timeline.lower_bound_s,
+                          .mode = timeline.mode,
+                          .window_epsilon = timeline.window_epsilon,
+                          .bottleneck_link = timeline.bottleneck_link,
+                          .inter_node_bytes = bytes.inter,
+                          .intra_node_bytes = bytes.intra,
+                          .transfers = static_cast<std::int64_t>(priced.schedule.transfer_count()),
+                          .rank_finish_s = timeline.rank_finish_s};
+    for (std::size_t link = 0; link < timeline.link_bytes.size(); ++link) {
+      result_.links[link].bytes += timeline.link_bytes[link];
+    }
+    if (timeline.bottleneck_link >= 0 && timeline.makespan_s > 0) {
+      const auto link = static_cast<std::size_t>(timeline.bottleneck_link);
+      result.bottleneck_utilisation =
+          timeline.link_bytes[link] / (link_rates_[link] * timeline.makespan_s);
+      result_.links[link].bottleneck_s += timeline.makespan_s;
+    }
+    for (std::size_t rank = 0; rank < arrival_.size(); ++rank) {
+      arrival_[rank] = start + timeline.rank_finish_s[rank];
+    }
+    if (hooks_.exchange) {
+      hooks_.exchange({.step = layer.step,
+                       .layer = layer.layer,
+                       .direction = direction,
+                       .start_s = start,
+                       .schedule = priced.schedule,
+                       .timeline = timeline});
+    }
+    return result;
+  }
+
+  void add_to_total(const LayerResult& layer);
+
+  const Scenario& scenario_;
+  const SimulationHooks& hooks_;
+  std::vector<double> link_rates_;
+  std::vector<double> arrival_;  // [ranks] when each rank is done with the layer before
+  SimulationResult result_;
+  double dropped_pairs_ = 0;
+  double rerouted_pairs_ = 0;
+  double kept_pairs_ = 0;
+  double padded_slots_ = 0;
+};
+
+void add_optional(std::optional<double>& sum, double value) {
+  sum = sum.value_or(0) + value;
+}
+
+void Replay::add_to_total(const LayerResult& layer) {
+  TotalResult& total = result_.total;
+  total.compute_s += layer.compute_s;
+  total.expert_imbalance = std::max(total.expert_imbalance, layer.expert_imbalance);
+  total.rank_imbalance = std::max(total.rank_imbalance, layer.rank_imbalance);
+  const auto pairs = static_cast<double>(layer.pairs);
+  const double kept = pairs * (1 - layer.dropped_fraction);
+  dropped_pairs_ += pairs * layer.dropped_fraction;
+  rerouted_pairs_ += pairs * layer.rerouted_fraction;
+  kept_pairs_ += kept;
+  padded_slots_ +=
+      layer.padded_fraction < 1 ? kept * layer.padded_fraction / (1 - layer.padded_fraction) : 0;
+  if (!layer.dispatch || !layer.combine) {
+    return;
+  }
+  add_optional(total.dispatch_s, layer.dispatch->time_s);
+  add_optional(total.combine_s, layer.combine->time_s);
+  add_optional(total.layer_s, *layer.layer_s);
+  add_optional(total.exposed_communication_s, *layer.exposed_communication_s);
+  add_optional(total.lower_bound_s, *layer.lower_bound_s);
+  add_optional(total.wait_s, *layer.wait_s);
+  for (const auto& exchange : {*layer.dispatch, *layer.combine}) {
+    add_optional(total.inter_node_bytes, exchange.inter_node_bytes);
+    add_optional(total.intra_node_bytes, exchange.intra_node_bytes);
+    if (exchange.window_epsilon > 0 || result_.network_mode.empty()) {
+      result_.network_mode = exchange.mode;
+      result_.window_epsilon = exchange.window_epsilon;
+    }
+  }
+}
+
+std::size_t worst_layer(const std::vector<LayerResult>& layers) {
+  const auto badness = [](const LayerResult& layer) {
+    return std::pair(layer.layer_s.value_or(0), layer.rank_imbalance);
+  };
+  const auto worst = std::max_element(
+      layers.begin(), layers.end(), [&](const LayerResult& a, const LayerResult& b) {
+        return badness(a) < badness(b);
+      });
+  return static_cast<std::size_t>(worst - layers.begin());
+}
+
+std::int32_t most_frequent_straggler(const std::vector<LayerResult>& layers) {
+  std::map<std::int32_t, int> counts;
+  for (const LayerResult& layer : layers) {
+    ++counts[layer.straggler_rank];
+  }
+  const auto most =
+      std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) {
+        return a.second < b.second;
+      });
+  return most == counts.end() ? -1 : most->first;
+}
+
+std::int64_t step_count(const std::vector<LayerResult>& layers) {
+  std::int64_t steps = layers.empty() ? 0 : 1;
+  for (std::size_t i = 1; i < layers.size(); ++i) {
+    steps += layers[i].step != layers[i - 1].step ? 1 : 0;
+  }
+  return steps;
+}
+
+SimulationResult Replay::finish(bool is_partial) {
+  for (const LayerResult& layer : result_.layers) {
+    add_to_total(layer);
+  }
+  TotalResult& total = result_.total;
+  total.layers = static_cast<std::int64_t>(result_.layers.size());
+  total.steps = step_count(result_.layers);
+  const double pairs = dropped_pairs_ + kept_pairs_;
+  total.dropped_fraction = pairs > 0 ? dropped_pairs_ / pairs : 0;
+  total.rerouted_fraction = pairs > 0 ? rerouted_pairs_ / pairs : 0;
+  total.padded_fraction = padded_slots_ > 0 ? padded_slots_ / (kept_pairs_ + padded_slots_) : 0;
+  if (total.layer_s && total.steps > 0) {
+    total.step_s = *total.layer_s / static_cast<double>(total.steps);
+  }
+  double worst_time = 0;
+  for (std::size_t link = 0; link < result_.links.size(); ++link) {
+    LinkResult& of_link = result_.links[link];
+    of_link.busy_s = of_link.bandwidth > 0 ? of_link.bytes / of_link.bandwidth : 0;
+    if (of_link.bottleneck_s > worst_time) {
+      worst_time = of_link.bottleneck_s;
+      total.bottleneck_link = static_cast<std::int32_t>(link);
+    }
+  }
+  if (!result_.layers.empty()) {
+    total.worst_layer = worst_layer(result_.layers);
+    total.straggler_rank = most_frequent_straggler(result_.layers);
+  }
+  result_.is_partial = is_partial;
+  result_.scenario_json = scenario_.resolved_json;
+  result_.scenario_hash = scenario_.hash;
+  result_.seed = scenario_.seed;
+  result_.fidelity = fidelity_of(*scenario_.routing);
+  result_.network = scenario_.network_name;
+  result_.topology = scenario_.fabric->name();
+  result_.is_calibrated = scenario_.fabric->is_calibrated();
+  result_.ranks = scenario_.ranks;
+  std::set<NodeId> nodes;
+  for (std::size_t rank = 0; rank < scenario_.ranks; ++rank) {
+    nodes.insert(scenario_.fabric->node_of(RankId{rank}));
+  }
+  result_.nodes = nodes.size();
+  result_.experts = static_cast<std::size_t>(scenario_.model.experts);
+  result_.top_k = static_cast<std::size_t>(scenario_.model.top_k);
+  if (!result_.is_calibrated) {
+    result_.notes.emplace_back("topology is uncalibrated: data-sheet rates");
+  }
+  if (scenario_.rank_rule != RankRule::Recorded) {
+    result_.notes.push_back(
+        fmt::format("tokens assigned to ranks by rule: {}", rank_rule_name(scenario_.rank_rule)));
+  }
+  if (result_.fidelity == Fidelity::Counts) {
+    result_.notes.emplace_back(
+        "the file holds counts without source ranks (L0): load and compute only; communication "
+        "times need counts per source rank (L1) or token ids (L2)");
+  }
+  return std::move(result_);
+}
+
+}  // namespace
+
+SimulationResult simulate(const Scenario& scenario, const SimulationHooks& hooks) {
+  const LayerPricer pricer(scenario);
+  Replay replay(scenario, hooks);
+  unsigned threads = hooks.threads > 0 ? hooks.threads : std::thread::hardware_concurrency();
+  threads = scenario.network->may_run_concurrently() ? std::max(1U, threads) : 1U;
+  // More than one layer per thread, so that no thread idles at the end of each batch.
+  const std::size_t batch_size = threads == 1 ? 1 : std::size_t{threads} * 4;
+  const std::size_t count = pricer.layer_count();
+  for (std::size_t first = 0; first < count; first += batch_size) {
+    if (interrupt_requested()) {
+      return replay.finish(/*is_partial=*/true);
+    }
+    const std::size_t last = std::min(count, first + batch_size);
+    std::vector<PricedLayer> batch;
+    try {
+      batch = price_batch(pricer, first, last, threads);
+    } catch (const Interrupted&) {  // a slow network noticed it first
+      return replay.finish(/*is_partial=*/true);
+    }
+    for (PricedLayer& layer : batch) {
+      replay.add(std::move(layer));
+    }
+    if (hooks.progress) {
+      hooks.progress("simulating layers", static_cast<double>(last) / static_cast<double>(count));
+    }
+  }
+  return replay.finish(/*is_partial=*/false);
+}
+
+}  // namespace switchyard

@@ -179,6 +179,7 @@ std::vector<LinkClass> link_classes(const PricedSchedule& exchange) {
     }
   }
   std::vector<LinkClass> classes;
+  classes.reserve(by_pattern.size());
   for (auto& [pattern, found] : by_pattern) {
     classes.push_back(std::move(found));
   }

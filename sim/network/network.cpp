@@ -100,6 +100,30 @@ double slowest_issuer(const Schedule& schedule,
       "remove the link from the topology, so that routes lead round it, or leave it some rate");
 }
 
+/// Sets the bottleneck link; answers how long it is busy at its full rate. `gap_bytes` [links], or
+/// empty for none.
+double find_bottleneck(const Fabric& fabric,
+                       const std::vector<double>& inverse_rate,
+                       const std::vector<double>& gap_bytes,
+                       LinkLoads& loads) {
+  double busiest = -1;
+  for (std::size_t link = 0; link < loads.bytes.size(); ++link) {
+    if (loads.bytes[link] <= 0) {
+      continue;
+    }
+    if (std::isinf(inverse_rate[link])) {
+      throw_failed_link(fabric, link);
+    }
+    const double occupied = loads.bytes[link] + (gap_bytes.empty() ? 0.0 : gap_bytes[link]);
+    const double busy = occupied * inverse_rate[link];
+    if (busy > busiest) {
+      busiest = busy;
+      loads.bottleneck_link = static_cast<std::int32_t>(link);
+    }
+  }
+  return busiest;
+}
+
 }  // namespace
 
 void check_network_inputs(const Fabric& fabric,
@@ -209,20 +233,7 @@ LinkLoads link_loads(const Fabric& fabric,
             demand.occupied_bytes * std::max(demand.seconds_per_byte, seconds_per_byte_at_cap));
   }
 
-  double busiest = -1;
-  for (std::size_t link = 0; link < loads.bytes.size(); ++link) {
-    if (loads.bytes[link] > 0) {
-      if (std::isinf(inverse_rate[link])) {
-        throw_failed_link(fabric, link);
-      }
-      const double occupied = loads.bytes[link] + (gap_s > 0 ? gap_bytes[link] : 0.0);
-      const double busy = occupied * inverse_rate[link];
-      if (busy > busiest) {
-        busiest = busy;
-        loads.bottleneck_link = static_cast<std::int32_t>(link);
-      }
-    }
-  }
+  const double busiest = find_bottleneck(fabric, inverse_rate, gap_bytes, loads);
   loads.lower_bound_s = std::max({earliest_entry + busiest + least_latency,
                                   slowest_transfer,
                                   slowest_issuer(schedule, options, entries)});

@@ -22,7 +22,7 @@ std::filesystem::path module_path() {
       library.dli_fname == nullptr) {
     throw InternalError("cannot tell where the switchyard library is");
   }
-  const auto module =
+  std::filesystem::path module =
       std::filesystem::path(library.dli_fname).parent_path() / "libswitchyard_simgrid.so";
   std::error_code ignored;
   if (!std::filesystem::exists(module, ignored)) {

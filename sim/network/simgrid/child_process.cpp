@@ -54,7 +54,8 @@ constexpr std::size_t kErrorTextLimit = 65536;
     job.work();
   } catch (const std::exception& error) {
     const std::string text = std::string(error.what()) + "\n";
-    (void)!::write(STDERR_FILENO, text.data(), text.size());
+    // Nobody is left to be told if even this fails.
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
     ::_exit(kExitOnException);
   }
   ::_exit(0);
@@ -100,7 +101,7 @@ class Child {
   }
 
   /// Everything the child writes, until it closes its end or Ctrl-C.
-  std::string read_all() const {
+  [[nodiscard]] std::string read_all() const {
     std::string text;
     std::array<char, 4096> buffer{};
     while (true) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <queue>
 #include <string>
 #include <tuple>
@@ -92,8 +93,8 @@ class Replayer {
   };
 
   void build_platform();
-  double route_rate(std::size_t transfer) const;
-  std::uint64_t payload(std::size_t transfer) const;
+  [[nodiscard]] double route_rate(std::size_t transfer) const;
+  [[nodiscard]] std::uint64_t payload(std::size_t transfer) const;
   void expect(double date, Event event, std::uint32_t subject);
   void on_time();
   void make_ready(std::uint32_t transfer);
@@ -102,15 +103,15 @@ class Replayer {
   void on_drained(std::uint32_t transfer);
   void finish(std::uint32_t transfer);
 
-  std::size_t source(std::size_t transfer) const {
+  [[nodiscard]] std::size_t source(std::size_t transfer) const {
     return static_cast<std::size_t>(schedule_.source[transfer]);
   }
 
-  std::size_t destination(std::size_t transfer) const {
+  [[nodiscard]] std::size_t destination(std::size_t transfer) const {
     return static_cast<std::size_t>(schedule_.destination[transfer]);
   }
 
-  double messages(std::size_t transfer) const {
+  [[nodiscard]] double messages(std::size_t transfer) const {
     return schedule_.messages.empty() ? 1.0 : schedule_.messages[transfer];
   }
 
@@ -122,6 +123,7 @@ class Replayer {
   std::vector<Rank> ranks_;                             // [ranks]
   std::vector<std::uint32_t> missing_;                  // [transfers] dependencies not finished yet
   std::vector<std::vector<std::uint32_t>> dependents_;  // [transfers]
+  std::vector<std::uint32_t> numbers_;                  // [transfers] what SimGrid carries for us
   std::vector<s4u::CommPtr> live_;                      // [transfers]
   std::vector<s4u::CommPtr> drained_;                   // kept until SimGrid has let go of them
   Earliest<Due> due_;
@@ -137,8 +139,10 @@ Replayer::Replayer(const SimgridReplay& replay)
       ranks_(schedule_.rank_count),
       missing_(schedule_.transfer_count(), 0),
       dependents_(schedule_.transfer_count()),
+      numbers_(schedule_.transfer_count()),
       live_(schedule_.transfer_count()),
       window_(options_.outstanding > 0 ? options_.outstanding : schedule_.outstanding) {
+  std::iota(numbers_.begin(), numbers_.end(), 0U);
   double longest = 1;
   for (std::uint32_t i = 0; i < schedule_.transfer_count(); ++i) {
     missing_[i] = static_cast<std::uint32_t>(schedule_.dependencies_of(i).size());
@@ -257,8 +261,7 @@ void Replayer::start(std::uint32_t transfer) {
   s4u::CommPtr comm =
       s4u::Comm::sendto_init(hosts_[source(transfer)], hosts_[destination(transfer)]);
   comm->set_payload_size(payload(transfer));
-  // Numbered from 1: SimGrid's null means "not ours".
-  comm->set_data(reinterpret_cast<void*>(static_cast<std::uintptr_t>(transfer) + 1));
+  comm->set_data(&numbers_[transfer]);
   comm->start();
   live_[transfer] = comm;
 }
@@ -286,9 +289,8 @@ void Replayer::finish(std::uint32_t transfer) {
 
 void Replayer::run() {
   s4u::Activity::on_completion_cb([this](const s4u::Activity& activity) {
-    const auto number = reinterpret_cast<std::uintptr_t>(activity.get_data<void>());
-    if (number > 0) {
-      on_drained(static_cast<std::uint32_t>(number - 1));
+    if (const auto* number = activity.get_data<std::uint32_t>()) {
+      on_drained(*number);
     }
   });
   for (std::uint32_t i = 0; i < schedule_.transfer_count(); ++i) {

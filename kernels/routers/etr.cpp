@@ -139,15 +139,16 @@ class ResonanceRouter final : public Router {
       return static_cast<std::size_t>(std::ceil(std::clamp(count, 1.0, tokens)));
     };
     const std::size_t most = whole(factor_ * fair);
+    std::vector<std::size_t> all(experts, most);
     if (capacity_ == "factor") {
-      return std::vector<std::size_t>(experts, most);
+      return all;
     }
     const double bound = resonance_capacity_bound(experts, hidden, largest_cosine(affinity));
     const std::size_t least = whole(unit_ == "tokens" ? bound : bound * fair);
     if (capacity_ == "bound") {
-      return std::vector<std::size_t>(experts, least);
+      all.assign(experts, least);
+      return all;
     }
-    std::vector<std::size_t> all(experts);
     for (std::size_t expert = 0; expert < experts; ++expert) {
       // Where the bound exceeds the factor, the bound is what the experts need.
       all[expert] =

@@ -51,10 +51,8 @@ SWITCHYARD_ISA_BODY void sort_candidates(std::uint64_t* candidates,
                                          std::size_t count,
                                          std::size_t top_k) {
   if (count > kFewEnough) {
-    std::partial_sort(candidates,
-                      candidates + std::min(top_k, count),
-                      candidates + count,
-                      std::greater<std::uint64_t>());
+    std::partial_sort(
+        candidates, candidates + std::min(top_k, count), candidates + count, std::greater<>());
     return;
   }
   // Keys are unique, so the number of greater ones is the position. Unused places hold 0.

@@ -87,8 +87,8 @@ void count_trace(benchmark::State& state) {
   for (auto _ : state) {
     benchmark::DoNotOptimize(count_selections(trace, false));
   }
-  state.SetItemsProcessed(
-      static_cast<std::int64_t>(state.iterations() * trace.row_count() * kTopK));
+  state.SetItemsProcessed(state.iterations() *
+                          static_cast<std::int64_t>(trace.row_count() * kTopK));
 }
 
 BENCHMARK(count_trace)->Name("CountSelections")->Unit(benchmark::kMillisecond);
@@ -99,8 +99,8 @@ void check_trace(benchmark::State& state) {
   for (auto _ : state) {
     trace.check_rows();
   }
-  state.SetItemsProcessed(
-      static_cast<std::int64_t>(state.iterations() * trace.row_count() * kTopK));
+  state.SetItemsProcessed(state.iterations() *
+                          static_cast<std::int64_t>(trace.row_count() * kTopK));
 }
 
 BENCHMARK(check_trace)->Name("CheckRows")->Unit(benchmark::kMillisecond);

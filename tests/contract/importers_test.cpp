@@ -36,7 +36,7 @@ std::string counts_file(const std::vector<std::int64_t>& counts) {
 }
 
 const std::map<std::string, Files>& samples() {
-  static const std::map<std::string, Files> all{
+  static const std::map<std::string, Files> kAll{
       {"count_csv", {{"", "layer,e0,e1,e2\n0,4,2,2\n1,0,3,5\n"}}},
       {"esft",
        {{"expert_weights_1.txt", "0\t1\t2\t0\t\t0.5\t0.25\t0.5\t0.125\n1\t0\t\t0.75\t0.25\n"},
@@ -64,7 +64,7 @@ const std::map<std::string, Files>& samples() {
          R"("choices":[{"routed_experts":[[[3,1],[0,3]]]}]})"
          "\n"}}},
   };
-  return all;
+  return kAll;
 }
 
 class ImporterContract : public ::testing::TestWithParam<std::string> {
@@ -74,12 +74,12 @@ class ImporterContract : public ::testing::TestWithParam<std::string> {
       const std::string& changed = {},
       const std::function<std::string(const std::string&)>& change = {}) const {
     const Files& files = samples().at(GetParam());
-    std::filesystem::path path = folder_.path() / "sample";
+    std::filesystem::path path = folder.path() / "sample";
     std::filesystem::remove_all(path);
     for (const auto& [name, bytes] : files) {
       const bool is_changed = change && name == changed;
       const std::string relative = name.empty() ? "sample" : "sample/" + name;
-      (void)folder_.write(relative, is_changed ? change(bytes) : bytes);
+      (void)folder.write(relative, is_changed ? change(bytes) : bytes);
     }
     return path;
   }
@@ -103,7 +103,7 @@ class ImporterContract : public ::testing::TestWithParam<std::string> {
 
   [[nodiscard]] const Files& files() const { return samples().at(GetParam()); }
 
-  TemporaryFolder folder_;
+  TemporaryFolder folder;
 };
 
 TEST_P(ImporterContract, HasASample) {
@@ -119,7 +119,7 @@ TEST_P(ImporterContract, ReadsItsFormatWhole) {
   const TraceMetadata& metadata = metadata_of(routing);
   EXPECT_FALSE(metadata.provenance.empty());
   EXPECT_GT(metadata.model.experts, 0);
-  const auto native = folder_.path() / "native.safetensors";
+  const auto native = folder.path() / "native.safetensors";
   if (const auto* trace = std::get_if<RoutingTrace>(&routing)) {
     trace->check_rows();
     write_trace(*trace, native, false);
@@ -137,7 +137,7 @@ TEST_P(ImporterContract, GivesTheSameTwice) {
   const RoutingData once = read(path);
   const RoutingData again = read(path);
   const auto bytes = [this](const RoutingData& routing, const char* name) {
-    const auto file = folder_.path() / name;
+    const auto file = folder.path() / name;
     if (const auto* trace = std::get_if<RoutingTrace>(&routing)) {
       write_trace(*trace, file, true);
     } else {
@@ -212,13 +212,13 @@ TEST_P(ImporterContract, NeverCrashesOnADamagedByte) {
 }
 
 TEST_P(ImporterContract, SaysThatAPathDoesNotExist) {
-  EXPECT_TRUE(is_refused(folder_.path() / "nothing"));
-  testing::expect_error<InvalidInput>([this] { (void)guess_importer(folder_.path() / "nothing"); },
+  EXPECT_TRUE(is_refused(folder.path() / "nothing"));
+  testing::expect_error<InvalidInput>([this] { (void)guess_importer(folder.path() / "nothing"); },
                                       "does not exist");
 }
 
 TEST_P(ImporterContract, RefusesAnEmptyFolder) {
-  EXPECT_TRUE(is_refused(folder_.path()));
+  EXPECT_TRUE(is_refused(folder.path()));
 }
 
 TEST_P(ImporterContract, RefusesUnknownParameters) {

@@ -26,38 +26,39 @@ class TensorRtLlm : public ::testing::Test {
  protected:
   void write_rank(int rank, const std::map<std::string, std::vector<std::int64_t>>& tensors) const {
     std::vector<TensorContent> contents;
+    contents.reserve(tensors.size());
     for (const auto& [name, counts] : tensors) {
       contents.push_back(
           {{name, TensorType::I64, {counts.size()}}, std::as_bytes(std::span(counts))});
     }
     write_safetensors(
-        folder_.path() / ("rank" + std::to_string(rank) + ".safetensors"), true, contents);
+        folder.path() / ("rank" + std::to_string(rank) + ".safetensors"), true, contents);
   }
 
-  TemporaryFolder folder_;
+  TemporaryFolder folder;
 };
 
 TEST_F(TensorRtLlm, KeepsRanksApart) {
-  folder_.write("meta_info.json", R"({"num_experts":2,"num_experts_per_token":1})");
+  folder.write("meta_info.json", R"({"num_experts":2,"num_experts_per_token":1})");
   write_rank(0, {{"100_0", {1, 2}}, {"100_1", {3, 0}}, {"100_0_raw", {9}}});
   write_rank(1, {{"100_0", {5, 5}}, {"101_0", {0, 1}}});
-  const auto load = std::get<ExpertLoad>(import_routing(folder_.path()));
+  const auto load = std::get<ExpertLoad>(import_routing(folder.path()));
   EXPECT_EQ(load.fidelity(), Fidelity::CountsPerRank);
   EXPECT_EQ(load.rows, (std::vector<LoadRow>{{100, 0, 0}, {100, 0, 1}, {100, 1, 0}, {101, 0, 1}}));
   EXPECT_EQ(load.counts(1, 0), 5);
 }
 
 TEST_F(TensorRtLlm, RefusesWhatDoesNotFit) {
-  folder_.write("meta_info.json", R"({"num_experts":2,"num_experts_per_token":2})");
+  folder.write("meta_info.json", R"({"num_experts":2,"num_experts_per_token":2})");
   write_rank(0, {{"100_0", {1, 2}}});
-  expect_import_refused(folder_.path(), "step 100, layer 0, rank 0: the counts add up to 3");
+  expect_import_refused(folder.path(), "step 100, layer 0, rank 0: the counts add up to 3");
   write_rank(0, {{"100_0", {1, 2, 3}}});
-  expect_import_refused(folder_.path(), "I64 [3] should be I64 or I32 [2]");
+  expect_import_refused(folder.path(), "I64 [3] should be I64 or I32 [2]");
   write_rank(0, {{"100_0", {1, 3}}});
   write_rank(2, {{"100_0", {1, 3}}});
-  expect_import_refused(folder_.path(), "rank1.safetensors is missing");
-  folder_.write("meta_info.json", R"({"num_experts":2.5})");
-  expect_import_refused(folder_.path(), "wanted a whole number under \"num_experts\"");
+  expect_import_refused(folder.path(), "rank1.safetensors is missing");
+  folder.write("meta_info.json", R"({"num_experts":2.5})");
+  expect_import_refused(folder.path(), "wanted a whole number under \"num_experts\"");
 }
 
 // --- Megatron-Core -------------------------------------------------------------------------------
@@ -227,10 +228,10 @@ void expect_three_tokens(const RoutingTrace& trace) {
 class RoutedExperts : public ::testing::Test {
  protected:
   [[nodiscard]] std::filesystem::path response(const std::string& line) const {
-    return folder_.write("responses.jsonl", line + "\n");
+    return folder.write("responses.jsonl", line + "\n");
   }
 
-  TemporaryFolder folder_;
+  TemporaryFolder folder;
 };
 
 TEST_F(RoutedExperts, AreReadFromNestedLists) {

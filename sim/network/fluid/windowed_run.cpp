@@ -94,8 +94,10 @@ class WindowedRun {
     filling_.fill(members_, charged_);
     now_ += window_;
     last_window_ = window_;
-    const double got = std::max(1.0, static_cast<double>(endings_.size()));
-    window_ *= std::clamp(epsilon_ * under_way / got, 0.5, 2.0);
+    // A window without an end must grow however few flows are left, or it would shrink for ever.
+    const auto got = static_cast<double>(endings_.size());
+    const double wanted = std::max(1.0, epsilon_ * under_way);
+    window_ *= endings_.empty() ? 2.0 : std::clamp(wanted / got, 0.5, 2.0);
     window_ = std::min(window_, kGrowth * epsilon_ * (now_ - begin_));
     if (started_ < by_start_.size()) {
       const double shortest = kShortestCut * epsilon_ * (now_ - begin_);

@@ -85,7 +85,7 @@ class WindowedRun {
     if (last_window_ == 0) {
       follow_small_links();
     }
-    shorten_window(epsilon_ * under_way);
+    shorten_window(std::max(1.0, epsilon_ * under_way));
     std::ranges::copy_if(followed_, std::back_inserter(endings_), [&](const Ending& ending) {
       return ending.after <= window_;
     });
@@ -94,10 +94,13 @@ class WindowedRun {
     filling_.fill(members_, charged_);
     now_ += window_;
     last_window_ = window_;
-    // A window without an end must grow however few flows are left, or it would shrink for ever.
-    const auto got = static_cast<double>(endings_.size());
+    // At least one end is wanted, or windows without any would shrink for ever.
     const double wanted = std::max(1.0, epsilon_ * under_way);
-    window_ *= endings_.empty() ? 2.0 : std::clamp(wanted / got, 0.5, 2.0);
+    window_ *= std::clamp(
+        wanted / static_cast<double>(std::max<std::size_t>(1, endings_.size())), 0.5, 2.0);
+    if (endings_.empty()) {
+      window_ *= 2;
+    }
     window_ = std::min(window_, kGrowth * epsilon_ * (now_ - begin_));
     if (started_ < by_start_.size()) {
       const double shortest = kShortestCut * epsilon_ * (now_ - begin_);
@@ -175,7 +178,7 @@ class WindowedRun {
 
   /// Ends the window early if it has many more than the `wanted` ends.
   void shorten_window(double wanted) {
-    if (static_cast<double>(endings_.size()) <= kCrowd * std::max(1.0, wanted)) {
+    if (static_cast<double>(endings_.size()) <= kCrowd * wanted) {
       return;
     }
     const auto last = endings_.begin() + static_cast<std::ptrdiff_t>(wanted);

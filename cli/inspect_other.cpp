@@ -79,12 +79,13 @@ Inspection inspect_topology(const Fabric& fabric) {
                format_quantity(BytesPerSecond{link.bandwidth}),
                format_quantity(Seconds{link.latency_s})});
   }
-  std::string text = fmt::format("  {:<14}topology {}\n  {:<14}{} GPUs on {} nodes\n",
+  std::string text = fmt::format("  {:<14}topology {}\n  {:<14}{} GPUs on {} node{}\n",
                                  "kind",
                                  fabric.name(),
                                  "shape",
                                  fabric.rank_count(),
-                                 fabric.node_count());
+                                 fabric.node_count(),
+                                 fabric.node_count() == 1 ? "" : "s");
   std::string kinds;
   for (const auto& [kind, count] : devices) {
     kinds += fmt::format("{}{} {}", kinds.empty() ? "" : ", ", count, kind);

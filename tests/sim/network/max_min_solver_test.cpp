@@ -39,6 +39,29 @@ FlowGraph random_graph(RandomStream& random, std::size_t links, std::size_t flow
   return std::move(builder).take();
 }
 
+/// GPUs with a fast link that all their flows cross and a NIC that only remote ones do. Whenever
+/// the last local flow of a GPU ends, its fast link cannot matter any more and leaves the order.
+FlowGraph nested_graph(RandomStream& random, std::uint32_t gpus, std::size_t flows) {
+  std::vector<double> capacity;
+  for (std::uint32_t gpu = 0; gpu < gpus; ++gpu) {
+    for (const double rate : {4.0, 3.0, 4.0, 3.0}) {  // up, NIC out, down, NIC in
+      capacity.push_back(rate * (1 + random.uniform()));
+    }
+  }
+  FlowGraphBuilder builder(capacity);
+  for (std::size_t flow = 0; flow < flows; ++flow) {
+    const auto from = static_cast<std::uint32_t>(4 * random.index(gpus));
+    const auto to = static_cast<std::uint32_t>(4 * random.index(gpus));
+    if (random.index(3) == 0) {
+      builder.add_flow(std::vector<ChainLink>{{from, 1.0}, {to + 2, 1.0}});
+    } else {
+      builder.add_flow(
+          std::vector<ChainLink>{{from, 1.0}, {from + 1, 1.0}, {to + 3, 1.0}, {to + 2, 1.0}});
+    }
+  }
+  return std::move(builder).take();
+}
+
 /// What is wrong with the solver's rates; empty when they are max-min fair.
 std::string unfairness(const FlowGraph& graph,
                        const MaxMinSolver& solver,
@@ -78,11 +101,9 @@ std::string unfairness(const FlowGraph& graph,
 }
 
 /// Adds and removes flows at random and checks the rates after each step.
-void exercise(std::uint64_t seed, bool spreads, double cap) {
-  RandomStream random(seed, {1});
-  const std::size_t links = 4 + random.index(30);
-  const std::size_t flows = 1 + random.index(300);
-  const FlowGraph graph = random_graph(random, links, flows, spreads);
+void come_and_go(const FlowGraph& graph, std::uint64_t seed, double cap) {
+  RandomStream random(seed, {4});
+  const std::size_t flows = graph.flow_count();
   MaxMinSolver solver(graph, {.rate_cap = cap});
   std::set<std::uint32_t> under_way;
   for (std::uint32_t flow = 0; flow < flows; flow += 2) {
@@ -99,6 +120,23 @@ void exercise(std::uint64_t seed, bool spreads, double cap) {
     }
     solver.settle();
     ASSERT_EQ(unfairness(graph, solver, under_way, cap), "") << "seed " << seed << " step " << step;
+  }
+}
+
+void exercise(std::uint64_t seed, bool spreads, double cap) {
+  RandomStream random(seed, {1});
+  const std::size_t links = 4 + random.index(30);
+  const std::size_t flows = 1 + random.index(300);
+  come_and_go(random_graph(random, links, flows, spreads), seed, cap);
+}
+
+TEST(MaxMinSolver, StaysFairWhenLinksCeaseToMatter) {
+  for (std::uint64_t seed = 300; seed < 360; ++seed) {
+    RandomStream random(seed, {3});
+    const auto gpus = static_cast<std::uint32_t>(2 + random.index(6));
+    come_and_go(nested_graph(random, gpus, 1 + random.index(60)),
+                seed,
+                std::numeric_limits<double>::infinity());
   }
 }
 

@@ -140,6 +140,7 @@ void MaxMinSolver::deactivate(std::uint32_t link) {
     if (first_link_[chain] == link) {
       find_first_link(chain);
       mark_links_of(chain);
+      hand_over_passed(chain);
     }
   }
 }
@@ -220,13 +221,8 @@ void MaxMinSolver::build_order() {
   is_ordered_ = true;
   first_affected_ = 0;
   for (std::uint32_t chain = 0; chain < graph_.chain_count(); ++chain) {
-    if (graph_.chain_side[chain] != kSourceSide) {
-      continue;
-    }
-    for (std::size_t k = members_.held_flows(chain).size(); k-- > 0;) {
-      if (position_of_chain(members_.held_peers(chain)[k]) < position_of_chain(chain)) {
-        hand_over(members_.held_flows(chain)[k]);
-      }
+    if (graph_.chain_side[chain] == kSourceSide) {
+      hand_over_passed(chain);
     }
   }
 }

@@ -227,11 +227,17 @@ void MaxMinSolver::move_later(std::uint32_t from, double level) {
     if (first_link_[chain] != link) {
       mark_links_of(chain);
     }
-    const std::uint32_t position = position_of_chain(chain);
-    for (std::size_t k = members_.held_flows(chain).size(); k-- > 0;) {
-      if (position_of_chain(members_.held_peers(chain)[k]) < position) {
-        hand_over(members_.held_flows(chain)[k]);
-      }
+    hand_over_passed(chain);
+  }
+}
+
+/// The chain's earliest link is later in the order than it was: flows whose other chain now comes
+/// first are that chain's to hold.
+void MaxMinSolver::hand_over_passed(std::uint32_t chain) {
+  const std::uint32_t position = position_of_chain(chain);
+  for (std::size_t k = members_.held_flows(chain).size(); k-- > 0;) {
+    if (position_of_chain(members_.held_peers(chain)[k]) < position) {
+      hand_over(members_.held_flows(chain)[k]);
     }
   }
 }

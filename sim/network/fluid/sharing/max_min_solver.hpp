@@ -96,6 +96,7 @@ class MaxMinSolver {
   void move_earlier(std::uint32_t from, std::uint32_t to, double level);
   void move_later(std::uint32_t from, double level);
   void hand_over(std::uint32_t flow);
+  void hand_over_passed(std::uint32_t chain);
   void count_move();
 
   void find_first_link(std::uint32_t chain);

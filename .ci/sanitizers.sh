@@ -1,14 +1,21 @@
 #!/usr/bin/env bash
-# Builds with AddressSanitizer and UndefinedBehaviorSanitizer and runs everything but the slow tests
-# and those that drive the installed program.
+# Builds with AddressSanitizer and UndefinedBehaviorSanitizer and runs the unit, contract, physics and
+# import tests. Warnings are not errors here: GCC 12's flow analysis misfires on instrumented code.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 launcher=()
 command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 mkdir -p build
-{ cmake --preset asan "${launcher[@]}" && cmake --build --preset asan -j "$(nproc)"; } \
-  >build/asan.log 2>&1 || { tail -n 40 build/asan.log; exit 1; }
+{ cmake --preset asan "${launcher[@]}" &&
+    cmake --build --preset asan -j "$(nproc)" \
+      --target unit_tests contract_tests physics_tests import_tests; } \
+  >build/asan.log 2>&1 || { grep -E 'error|FAILED' build/asan.log | head -n 40; exit 1; }
 export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
-ctest --test-dir build/asan --output-on-failure -j "$(nproc)" -LE 'slow|golden|layering|gpu' \
-  >build/asan-tests.log 2>&1 || { tail -n 100 build/asan-tests.log; exit 1; }
-tail -n 12 build/asan-tests.log
+for label in unit contract physics import; do
+  # One process a suite of tests: a process a test would start the sanitizers a thousand times.
+  "build/asan/bin/${label}_tests" --gtest_brief=1 >"build/asan-$label.log" 2>&1 || {
+    grep -vE '^\[ +(OK|SKIPPED) ' "build/asan-$label.log" | tail -n 80
+    exit 1
+  }
+  tail -n 3 "build/asan-$label.log"
+done

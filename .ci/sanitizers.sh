@@ -11,6 +11,7 @@ mkdir -p build
       --target unit_tests contract_tests physics_tests import_tests; } \
   >build/asan.log 2>&1 || { grep -E 'error|FAILED' build/asan.log | head -n 40; exit 1; }
 export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
+export LSAN_OPTIONS="suppressions=$PWD/.ci/lsan_suppressions.txt:print_suppressions=0"
 for label in unit contract physics import; do
   # One process a suite of tests: a process a test would start the sanitizers a thousand times.
   "build/asan/bin/${label}_tests" --gtest_brief=1 >"build/asan-$label.log" 2>&1 || {

@@ -113,7 +113,8 @@ ModelCost read_model(const json& model,
   cost.experts = parameters.get_integer("experts", 0, kAny, "routed experts per layer");
   cost.top_k = parameters.get_integer("top_k", 0, kAny, "experts per token");
   cost.layers = parameters.get_integer("layers", 0, kAny, "MoE layers");
-  parameters.get_integer("shared_experts", 0, kAny, "experts every token visits, on its own rank");
+  parameters.get_integer(
+      "shared_experts", 0, kAny, "experts every token visits; recorded, not priced");
   cost.dtype = parameters.get_choice("dtype", "bf16", kDtypes, "of weights and expert arithmetic");
   parameters.finish();
   cost.experts = agreed(cost.experts, traced.experts, "experts", where.child("experts"));

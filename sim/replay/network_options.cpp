@@ -110,8 +110,11 @@ NetworkOptions read_network_options(Parameters& parameters) {
                              options.exact_transfer_limit,
                              {0, std::int64_t{1} << 40},
                              "fluid: exact up to this many transfers, windows beyond");
-  options.window_epsilon = parameters.get_number(
-      "window_epsilon", options.window_epsilon, {1e-6, 0.5}, "fluid: relative window size");
+  options.window_epsilon =
+      parameters.get_number("window_epsilon",
+                            options.window_epsilon,
+                            {1e-6, 0.5},
+                            "fluid: share of the transfers that end in one window");
   options.time_limit =
       parameters.get_duration("time_limit", options.time_limit, "simgrid: give up after this long");
   return options;

@@ -46,7 +46,7 @@ std::string program_help() {
 
 std::string program_details() {
   return "\nexit codes: 0 fine, 1 a --fail-if limit broke, 2 bad input or usage,\n"
-         "  3 this machine or this trace cannot do it, 4 some points of a sweep failed,\n"
+         "  3 this machine or this trace cannot do it,\n"
          "  70 a bug, 130 interrupted\n";
 }
 

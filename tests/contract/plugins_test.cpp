@@ -10,6 +10,7 @@
 #include "sim/capacity.hpp"
 #include "sim/network/network.hpp"
 #include "sim/placement.hpp"
+#include "tests/support/folders.hpp"
 #include "topologies/topology_file.hpp"
 #include "topologies/topology_format.hpp"
 #include "traces/importer.hpp"
@@ -20,7 +21,7 @@ namespace {
 // Stems of the folder's .cpp files that hold a Register object, without `suffix`.
 std::set<std::string> stems(const std::string& folder, const std::string& suffix) {
   std::set<std::string> found;
-  const std::filesystem::path place = std::filesystem::path(SWITCHYARD_SOURCE_DIR) / folder;
+  const std::filesystem::path place = testing::source_folder() / folder;
   if (!std::filesystem::is_directory(place)) {
     return found;
   }

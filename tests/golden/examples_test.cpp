@@ -6,14 +6,14 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/folders.hpp"
 #include "tests/support/run_program.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace switchyard::testing {
 namespace {
 
-const std::filesystem::path kExamples =
-    std::filesystem::path(SWITCHYARD_SOURCE_DIR) / "docs" / "examples";
+const std::filesystem::path kExamples = testing::source_folder() / "docs" / "examples";
 
 std::vector<std::string> example_names() {
   std::vector<std::string> names;

@@ -8,6 +8,7 @@
 #include "core/numbers/statistics.hpp"
 #include "kernels/route_workload.hpp"
 #include "tests/kernels/router_fixture.hpp"
+#include "tests/support/folders.hpp"
 #include "traces/expert_load.hpp"
 
 namespace switchyard {
@@ -102,8 +103,7 @@ TEST(LatentClusters, RouteWithTheImbalanceOfRealTraces) {
 }
 
 TEST(SampleTrace, IsRoutedLikeARealOne) {
-  const std::filesystem::path path =
-      std::filesystem::path(SWITCHYARD_SOURCE_DIR) / "traces/samples/demo.safetensors";
+  const std::filesystem::path path = testing::source_folder() / "traces/samples/demo.safetensors";
   EXPECT_LE(std::filesystem::file_size(path), 300'000U);
   const RoutingTrace trace = RoutingTrace::open(path);
   trace.check_rows();

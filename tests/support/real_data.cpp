@@ -3,14 +3,15 @@
 
 #include <cstdlib>
 
+#include "tests/support/folders.hpp"
+
 namespace switchyard::testing {
 
 std::optional<std::filesystem::path> real_data_folder() {
   const char* chosen = std::getenv("SWITCHYARD_DATA");
-  const std::filesystem::path folder =
-      chosen != nullptr && *chosen != '\0'
-          ? std::filesystem::path(chosen)
-          : std::filesystem::path(SWITCHYARD_SOURCE_DIR) / ".." / "shared" / "data";
+  const std::filesystem::path folder = chosen != nullptr && *chosen != '\0'
+                                           ? std::filesystem::path(chosen)
+                                           : source_folder() / ".." / "shared" / "data";
   std::error_code problem;
   if (!std::filesystem::is_directory(folder / "routing", problem)) {
     return std::nullopt;

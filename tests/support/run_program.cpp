@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/folders.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace switchyard::testing {
@@ -20,7 +21,10 @@ namespace {
 
 constexpr int kSignalBase = 128;
 constexpr int kNotStarted = 127;
-const char* const kProgramFolder = SWITCHYARD_BINARY_DIR "/bin";
+
+std::string program_folder() {
+  return (build_folder() / "bin").string();
+}
 
 std::string content(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -72,7 +76,7 @@ ProgramRun run(std::vector<std::string> words,
 }
 
 std::vector<std::string> with_program(const std::vector<std::string>& words) {
-  std::vector<std::string> all{std::string(kProgramFolder) + "/switchyard"};
+  std::vector<std::string> all{program_folder() + "/switchyard"};
   all.insert(all.end(), words.begin(), words.end());
   return all;
 }
@@ -90,7 +94,8 @@ ProgramRun run_program_and_interrupt(const std::vector<std::string>& words,
 }
 
 ProgramRun run_shell(const std::string& command, const std::filesystem::path& folder) {
-  const std::string line = std::string("export PATH=\"") + kProgramFolder + ":$PATH\"; " + command;
+  const std::string line =
+      std::string("export PATH=\"") + program_folder() + ":$PATH\"; " + command;
   return run({"bash", "-c", line}, folder, std::chrono::milliseconds(0));
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/files/text_reader.hpp"
 #include "tests/support/expect_error.hpp"
+#include "tests/support/folders.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace switchyard {
@@ -242,8 +243,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(TopologyFile, LoadsEveryDocumentOfTheDocumentation) {
   std::size_t examples = 0;
   for (const char* page : {"topologies.md", "add_a_topology.md"}) {
-    const std::string text =
-        read_text_file(std::filesystem::path(SWITCHYARD_SOURCE_DIR) / "docs" / page);
+    const std::string text = read_text_file(testing::source_folder() / "docs" / page);
     const std::string open = "```json\n";
     for (std::size_t at = text.find(open); at != std::string::npos; at = text.find(open, at + 1)) {
       const std::size_t begin = at + open.size();

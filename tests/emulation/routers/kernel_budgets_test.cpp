@@ -12,6 +12,7 @@
 #include "tests/emulation/routers/group_top_k_runs.hpp"
 #include "tests/emulation/routers/layout_runs.hpp"
 #include "tests/emulation/routers/ptx_top_k.hpp"
+#include "tests/support/folders.hpp"
 
 namespace switchyard {
 namespace {
@@ -23,7 +24,7 @@ constexpr double kProgress = 0.9;
 
 /// The rows of a table beside this file, split at commas; '#' starts a comment line.
 std::vector<std::vector<std::string>> table(const std::string& name) {
-  std::ifstream file(SWITCHYARD_SOURCE_DIR "/tests/emulation/routers/" + name);
+  std::ifstream file(testing::source_folder() / "tests/emulation/routers" / name);
   EXPECT_TRUE(file) << name;
   std::vector<std::vector<std::string>> rows;
   for (std::string line; std::getline(file, line);) {

@@ -11,6 +11,7 @@
 #include "cli/sample_trace.hpp"
 #include "core/components/suggestion.hpp"
 #include "core/files/json_file.hpp"
+#include "core/files/sqlite.hpp"
 #include "report/files/result_store.hpp"
 #include "report/terminal.hpp"
 #include "sim/replay/scenario.hpp"

@@ -25,8 +25,6 @@ struct StoredResult {
   std::vector<std::pair<std::string, std::int64_t>> row_counts;
 };
 
-/// Whether a file begins as an SQLite database does; never throws.
-bool is_sqlite_file(const std::filesystem::path& path);
 /// Throws InvalidInput if the file is no result of ours, is damaged, or is of a newer format.
 StoredResult read_result_store(const std::filesystem::path& path);
 

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/files/sqlite.hpp"
 #include "report/files/result_csv.hpp"
 #include "report/files/result_store.hpp"
 #include "tests/support/expect_error.hpp"

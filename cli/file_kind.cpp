@@ -12,6 +12,8 @@
 #include "core/components/suggestion.hpp"
 #include "core/files/json_file.hpp"
 #include "core/files/sqlite.hpp"
+#include "profiler/timeline_file.hpp"
+#include "profiler/timeline_importer.hpp"
 #include "report/files/result_store.hpp"
 #include "report/terminal.hpp"
 #include "sim/replay/scenario.hpp"
@@ -101,9 +103,22 @@ FileGuess preset_named(const std::string& name) {
                      near ? "did you mean \"" + *near + "\"?" : "");
 }
 
+// Results, measured timelines and foreign profiles may all be SQLite.
+FileGuess guess_database(const std::filesystem::path& path) {
+  if (is_timeline_file(path)) {
+    return {FileKind::Timeline, ""};
+  }
+  const auto profiles = matching_timeline_importers(path);
+  return profiles.empty() ? FileGuess{FileKind::ResultFile, ""}
+                          : FileGuess{FileKind::ForeignTimeline, profiles.front()};
+}
+
 FileGuess named_format(const std::string& format) {
   if (Registry<Importer>::instance().contains(format)) {
     return {FileKind::ForeignRouting, format};
+  }
+  if (Registry<TimelineImporter>::instance().contains(format)) {
+    return {FileKind::ForeignTimeline, format};
   }
   const auto formats = readable_topology_formats();
   if (std::find(formats.begin(), formats.end(), format) != formats.end()) {
@@ -118,6 +133,8 @@ FileGuess named_format(const std::string& format) {
 
 std::vector<std::string> foreign_formats() {
   std::vector<std::string> names = Registry<Importer>::instance().names();
+  const auto profiles = Registry<TimelineImporter>::instance().names();
+  names.insert(names.end(), profiles.begin(), profiles.end());
   const auto formats = readable_topology_formats();
   names.insert(names.end(), formats.begin(), formats.end());
   return names;
@@ -136,9 +153,14 @@ FileGuess guess_file(const std::string& name, const std::optional<std::string>& 
     return preset_named(name);
   }
   if (is_sqlite_file(path)) {
-    return {FileKind::ResultFile, ""};
+    return guess_database(path);
   }
-  const auto importers = matching_importers(path);
+  auto importers = matching_importers(path);
+  const auto profiles = matching_timeline_importers(path);
+  if (importers.empty() && profiles.size() == 1) {
+    return {FileKind::ForeignTimeline, profiles.front()};
+  }
+  importers.insert(importers.end(), profiles.begin(), profiles.end());
   if (importers.size() > 1) {
     throw InvalidInput("could be several formats",
                        {name, ""},
@@ -180,6 +202,29 @@ RoutingData read_routing(const std::string& name,
   return Registry<Importer>::instance()
       .create(guess.format, "importer", parameters)
       ->read(name, bar.callback());
+}
+
+void read_timeline_file(const std::string& name,
+                        const FileGuess& guess,
+                        bool is_quiet,
+                        TimelineSink& sink,
+                        std::span<const std::string> settings) {
+  if (guess.kind == FileKind::Timeline) {
+    if (!settings.empty()) {
+      throw InvalidInput("a native file is read without parameters", {"--set", ""});
+    }
+    read_timeline(name, sink);
+    return;
+  }
+  json values = json::object();
+  for (const std::string& setting : settings) {
+    apply_setting(values, setting);
+  }
+  Parameters parameters(values, {"--set", ""});
+  const auto importer =
+      Registry<TimelineImporter>::instance().create(guess.format, "importer", parameters);
+  ProgressBar bar(is_quiet);
+  import_timeline(*importer, name, sink, bar.callback());
 }
 
 Fabric read_topology(const std::string& name, const FileGuess& guess) {

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "profiler/event_timeline.hpp"
 #include "topologies/fabric.hpp"
 #include "traces/expert_load.hpp"
 
@@ -19,6 +20,8 @@ enum class FileKind {
   ResultFile,       // SQLite
   ResultDocument,   // JSON of simulate --json
   Scenario,         // JSON
+  Timeline,         // native measured timeline (SQLite)
+  ForeignTimeline,  // `format` is a timeline importer's name
 };
 
 struct FileGuess {
@@ -39,7 +42,15 @@ RoutingData read_routing(const std::string& name,
 /// Reads a topology of either kind.
 Fabric read_topology(const std::string& name, const FileGuess& guess);
 
-/// Names accepted by --from: importers, then readable topology formats.
+/// Reads a measured timeline of either kind into `sink`, with a progress bar.
+void read_timeline_file(const std::string& name,
+                        const FileGuess& guess,
+                        bool is_quiet,
+                        TimelineSink& sink,
+                        std::span<const std::string> settings = {});
+
+/// Names accepted by --from: importers of routing and of profiles,
+/// then readable topology formats.
 std::vector<std::string> foreign_formats();
 
 }  // namespace switchyard

@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "profiler/event_timeline.hpp"
+#include "profiler/phases/phase_rules.hpp"
 #include "report/files/result_store.hpp"
 #include "topologies/fabric.hpp"
 #include "traces/expert_load.hpp"
@@ -25,5 +27,8 @@ Inspection inspect_topology(const Fabric& fabric);
 Inspection inspect_result(const StoredResult& result);
 /// A document of simulate --json; throws InvalidInput if a needed key is missing.
 Inspection inspect_result_document(const nlohmann::json& document, const Location& where);
+
+/// Processes, events by kind, longest kernels, MoE phases by `rules`, timings and notes.
+Inspection inspect_timeline(const EventTimeline& timeline, const PhaseRules& rules);
 
 }  // namespace switchyard

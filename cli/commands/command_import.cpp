@@ -1,10 +1,12 @@
-// `import`: a foreign routing or topology file becomes a native one; says what it took it for.
+// `import`: a foreign routing file, profile or topology becomes a native one; says what it took it
+// for.
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "cli/file_kind.hpp"
 #include "cli/framework/command.hpp"
 #include "core/files/atomic_file.hpp"
+#include "profiler/timeline_file.hpp"
 #include "topologies/topology_file.hpp"
 #include "traces/files/trace_file.hpp"
 #include "traces/rank_assignment.hpp"
@@ -62,14 +64,14 @@ class ImportCommand final : public Command {
 
   [[nodiscard]] std::vector<std::string> examples() const override {
     return {"switchyard import router_logs/ -o my.trace --assign-ranks contiguous --ranks 64",
-            "switchyard import nccl_topology.xml -o my_node.json"};
+            "switchyard import kineto_traces/ -o job.timeline"};
   }
 
   void declare(OptionTable& table) const override {
     table.argument("PATH", "file or folder to read", Values::path())
         .value("from",
                "FORMAT",
-               "its format, if the guess is wrong (switchyard list importers, list formats)",
+               "its format, if the guess is wrong (switchyard list importers, profiles, formats)",
                Values::among(foreign_formats))
         .list("set",
               "NAME=VALUE",
@@ -99,8 +101,11 @@ class ImportCommand final : public Command {
       case FileKind::Routing:
       case FileKind::ForeignRouting:
         return import_routing(source, target, guess, options);
+      case FileKind::Timeline:
+      case FileKind::ForeignTimeline:
+        return import_profile(source, target, guess, options);
       default:
-        throw InvalidInput("is neither routing nor a topology",
+        throw InvalidInput("is neither routing, nor a profile, nor a topology",
                            {source, ""},
                            "see what it is: switchyard inspect " + source);
     }
@@ -117,17 +122,25 @@ class ImportCommand final : public Command {
   static void tell(const ParsedOptions& options,
                    const FileGuess& guess,
                    const std::string& target,
-                   const std::string& content) {
+                   const std::string& content,
+                   const std::vector<TimelineNote>& notes = {}) {
     std::string text;
     if (options.has("json")) {
-      const ordered_json document{{"format", guess.format.empty() ? "native" : guess.format},
-                                  {"is_guess", !options.has("from")},
-                                  {"content", content},
-                                  {"output", target}};
+      ordered_json document{{"format", guess.format.empty() ? "native" : guess.format},
+                            {"is_guess", !options.has("from")},
+                            {"content", content},
+                            {"output", target}};
+      for (const TimelineNote& note : notes) {
+        document["notes"].push_back(
+            {{"kind", note_kind_name(note.kind)}, {"text", note.text}, {"count", note.count}});
+      }
       text = document.dump(2) + "\n";
     } else if (!options.has("quiet")) {
-      text =
-          fmt::format("read as: {}\n{}\nwritten: {}\n", taken_for(guess, options), content, target);
+      text = fmt::format("read as: {}\n{}\n", taken_for(guess, options), content);
+      for (const TimelineNote& note : notes) {
+        text += fmt::format("  {}: {} {}\n", note_kind_name(note.kind), note.count, note.text);
+      }
+      text += fmt::format("written: {}\n", target);
     }
     // With -o - standard output is the file itself.
     if (target == "-") {
@@ -157,6 +170,35 @@ class ImportCommand final : public Command {
     return ExitCode::Ok;
   }
 
+  static ExitCode import_profile(const std::string& source,
+                                 const std::string& target,
+                                 const FileGuess& guess,
+                                 const ParsedOptions& options) {
+    if (target == "-") {
+      throw InvalidInput("a timeline is a database: it cannot go to standard output",
+                         {"--output", ""},
+                         "name a file");
+    }
+    TimelineWriter writer(target, options.has("force"));
+    read_timeline_file(source, guess, options.has("quiet"), writer, options.texts("set"));
+    const TimelineTables& tables = writer.tables;
+    std::string content = fmt::format("{} event{}, {} name{}, {} process{}",
+                                      writer.event_count(),
+                                      writer.event_count() == 1 ? "" : "s",
+                                      tables.names.size(),
+                                      tables.names.size() == 1 ? "" : "s",
+                                      tables.processes.size(),
+                                      tables.processes.size() == 1 ? "" : "es");
+    if (!tables.summaries.empty() || !tables.timings.empty()) {
+      content = fmt::format(
+          "{} totals, {} timings of collectives", tables.summaries.size(), tables.timings.size());
+    }
+    const std::vector<TimelineNote> notes = tables.notes;
+    writer.commit();
+    tell(options, guess, target, content, notes);
+    return ExitCode::Ok;
+  }
+
   static ExitCode import_topology(const std::string& source,
                                   const std::string& target,
                                   const FileGuess& guess,
@@ -176,7 +218,7 @@ class ImportCommand final : public Command {
 };
 
 const RegisterCommand<ImportCommand> kImport{
-    "import", "turn a foreign routing or topology file into a native one"};
+    "import", "turn a foreign routing, profile or topology file into a native one"};
 
 }  // namespace
 }  // namespace switchyard

@@ -62,12 +62,16 @@ class InspectCommand final : public Command {
   void declare(OptionTable& table) const override {
     table
         .argument("FILE",
-                  "trace, counts, topology (or a preset's name), result, scenario, or a foreign "
-                  "format",
+                  "trace, counts, profile, topology (or a preset's name), result, scenario, or a "
+                  "foreign format",
                   Values::path())
         .value(
             "from", "FORMAT", "its format, if the guess is wrong", Values::among(foreign_formats))
-        .list("set", "NAME=VALUE", "a parameter of a foreign routing format")
+        .list("set", "NAME=VALUE", "a parameter of a foreign routing or profile format")
+        .value("rules",
+               "FILE",
+               "of a profile: rules that recognise MoE phases (switchyard schema phase_rules)",
+               Values::path())
         .flag("check", "read everything and validate it, row by row")
         .value("export",
                "FORMAT",
@@ -114,6 +118,9 @@ class InspectCommand final : public Command {
       case FileKind::ForeignTopology:
         // Reading a fabric checks all of it.
         return checked(inspect_topology(read_topology(name, guess)), options);
+      case FileKind::Timeline:
+      case FileKind::ForeignTimeline:
+        return timeline(name, guess, options);
       case FileKind::ResultFile:
         return checked(inspect_result(read_result_store(name)), options);
       case FileKind::ResultDocument:
@@ -140,6 +147,17 @@ class InspectCommand final : public Command {
       trace->check_rows();
     }
     return checked(inspect_routing(data, options.has("verbose")), options);
+  }
+
+  static Inspection timeline(const std::string& name,
+                             const FileGuess& guess,
+                             const ParsedOptions& options) {
+    const auto file = options.text("rules");
+    const PhaseRules rules = file ? PhaseRules::load(*file) : PhaseRules::defaults();
+    EventTimeline read;
+    read_timeline_file(name, guess, options.has("quiet"), read, options.texts("set"));
+    // Reading a timeline checks all of it.
+    return checked(inspect_timeline(read, rules), options);
   }
 
   static Inspection scenario(const std::string& name, const ParsedOptions& options) {

@@ -7,6 +7,7 @@
 #include "core/components/registry.hpp"
 #include "kernels/router.hpp"
 #include "kernels/workloads/workload.hpp"
+#include "profiler/timeline_importer.hpp"
 #include "sim/all_to_all.hpp"
 #include "sim/capacity.hpp"
 #include "sim/model.hpp"
@@ -89,6 +90,7 @@ const std::vector<CatalogueKind>& catalogue() {
       kind_of<Workload>("workloads", "workload", "sources of hidden states for route"),
       kind_of<Router>("routers", "router", "rules that choose the experts of a token"),
       kind_of<Importer>("importers", "importer", "foreign routing files that can be read"),
+      kind_of<TimelineImporter>("profiles", "profile", "what a profiler wrote and can be read"),
       topology_kind(),
       kind_of<TopologyGenerator>(
           "generators", "topology generator", "rules that make a cluster from a few numbers"),

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/router.hpp"
+#include "profiler/timeline_importer.hpp"
 #include "sim/all_to_all.hpp"
 #include "sim/capacity.hpp"
 #include "sim/network/network.hpp"
@@ -47,6 +48,7 @@ TEST(PluginFolders, HoldOneRegisteredComponentPerFile) {
   EXPECT_EQ(stems("sim/network", "_network"), registered<Network>());
   EXPECT_EQ(stems("kernels/routers", ""), registered<Router>());
   EXPECT_EQ(stems("traces/importers", ""), registered<Importer>());
+  EXPECT_EQ(stems("profiler/importers", ""), registered<TimelineImporter>());
   EXPECT_EQ(stems("topologies/generators", ""), registered<TopologyGenerator>());
   EXPECT_EQ(stems("topologies/formats", ""), registered<TopologyFormat>());
 }

@@ -1,0 +1,97 @@
+// RapidJSON's event parser over a file of any size, plain or gzip: numbers arrive as their text, so
+// that no digit is lost, and errors name the offset.
+#pragma once
+
+#include <rapidjson/error/en.h>
+#include <rapidjson/reader.h>
+
+#include "core/files/byte_reader.hpp"
+#include "core/run_control.hpp"
+
+namespace switchyard {
+
+/// RapidJSON's stream concept over a ByteReader.
+class JsonStream {
+ public:
+  using Ch = char;
+
+  JsonStream(const std::filesystem::path& path, const Progress& progress)
+      : where_{path.string(), ""}, reader_(path), progress_(progress) {
+    refill();
+  }
+
+  [[nodiscard]] Ch Peek() const { return at_ == end_ ? '\0' : *at_; }  // NOLINT(readability-*)
+
+  Ch Take() {  // NOLINT(readability-identifier-naming)
+    if (at_ == end_) {
+      return '\0';
+    }
+    const Ch taken = *at_++;
+    if (at_ == end_) {
+      refill();
+    }
+    return taken;
+  }
+
+  [[nodiscard]] std::size_t Tell() const {  // NOLINT(readability-identifier-naming)
+    return before_ + static_cast<std::size_t>(at_ - begin_);
+  }
+
+  // The writing half of the concept, which a parser that copies never calls.
+  Ch* PutBegin() { return nullptr; }  // NOLINT(readability-identifier-naming)
+
+  void Put(Ch /*letter*/) {}  // NOLINT(readability-identifier-naming)
+
+  void Flush() {}  // NOLINT(readability-identifier-naming)
+
+  std::size_t PutEnd(Ch* /*begin*/) { return 0; }  // NOLINT(readability-identifier-naming)
+
+  [[nodiscard]] Location where() const { return where_.at_offset(Tell()); }
+
+  [[nodiscard]] bool is_at_end() const { return at_ == end_; }
+
+ private:
+  void refill() {
+    throw_if_interrupted();
+    before_ += static_cast<std::size_t>(end_ - begin_);
+    const std::string_view block = reader_.next(where_.at_offset(before_));
+    begin_ = at_ = block.data();
+    end_ = begin_ + block.size();
+    if (progress_ && reader_.file_size() > 0) {
+      progress_(
+          "reading",
+          static_cast<double>(reader_.file_position()) / static_cast<double>(reader_.file_size()));
+    }
+  }
+
+  Location where_;
+  ByteReader reader_;
+  const Progress& progress_;
+  const char* begin_ = nullptr;
+  const char* at_ = nullptr;
+  const char* end_ = nullptr;
+  std::size_t before_ = 0;  // bytes of earlier blocks
+};
+
+/// Runs `handler` (RapidJSON's SAX concept; it may throw) over one whole document. Throws
+/// InvalidInput with the offset for anything that is no JSON, is cut, or is followed by more.
+template <class Handler>
+void parse_json_stream(JsonStream& stream, Handler& handler) {
+  // Iterative: a file of ten million brackets must not exhaust the stack.
+  constexpr unsigned kFlags = rapidjson::kParseIterativeFlag |
+                              rapidjson::kParseValidateEncodingFlag |
+                              rapidjson::kParseNumbersAsStringsFlag;
+  rapidjson::Reader reader;
+  const rapidjson::ParseResult result = reader.Parse<kFlags>(stream, handler);
+  if (stream.is_at_end() && (result.IsError() || !handler.is_complete())) {
+    throw InvalidInput("the JSON ends too early",
+                       stream.where(),
+                       "the file was cut short: copy it again, or let the profiler finish");
+  }
+  if (result.IsError()) {
+    throw InvalidInput(std::string("no valid JSON: ") + rapidjson::GetParseError_En(result.Code()),
+                       stream.where());
+  }
+}
+
+}  // namespace switchyard

@@ -12,6 +12,20 @@ endforeach()
 set(simgrid_module_sources "${CMAKE_SOURCE_DIR}/sim/network/simgrid/replay_module.cpp")
 list(REMOVE_ITEM switchyard_sources ${simgrid_module_sources})
 
+# The profiler speaks CUPTI, or has a stand-in that says why not. What goes into foreign programs is
+# a library of its own.
+set(injection_source "${CMAKE_SOURCE_DIR}/profiler/injection/injection_library.cpp")
+set(without_cupti_source "${CMAKE_SOURCE_DIR}/profiler/cupti/without_cupti.cpp")
+set(cupti_sources activity_buffers activity_decoder cupti_library cupti_session)
+list(TRANSFORM cupti_sources PREPEND "${CMAKE_SOURCE_DIR}/profiler/cupti/")
+list(TRANSFORM cupti_sources APPEND ".cpp")
+list(REMOVE_ITEM switchyard_sources ${injection_source})
+if(SWITCHYARD_HAS_CUPTI)
+  list(REMOVE_ITEM switchyard_sources ${without_cupti_source})
+else()
+  list(REMOVE_ITEM switchyard_sources ${cupti_sources})
+endif()
+
 file(GLOB embedded CONFIGURE_DEPENDS
      "${CMAKE_SOURCE_DIR}/*/presets/*.json" "${CMAKE_SOURCE_DIR}/*/*/presets/*.json"
      "${CMAKE_SOURCE_DIR}/*/schema/*.json" "${CMAKE_SOURCE_DIR}/traces/samples/*")
@@ -33,12 +47,33 @@ if(SWITCHYARD_HAS_CUDA)
   target_compile_definitions(switchyard PRIVATE SWITCHYARD_HAS_CUDA=1)
   target_link_libraries(switchyard PRIVATE CUDA::cudart_static)
 endif()
+if(SWITCHYARD_HAS_CUPTI)
+  target_link_libraries(switchyard PRIVATE $<BUILD_INTERFACE:switchyard_cupti_headers>)
+endif()
 set_target_properties(switchyard PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
 
 if(EXISTS "${simgrid_module_sources}")
   add_library(switchyard_simgrid MODULE ${simgrid_module_sources})
   target_link_libraries(switchyard_simgrid PRIVATE switchyard switchyard_warnings PkgConfig::SIMGRID)
   set_target_properties(switchyard_simgrid PROPERTIES INSTALL_RPATH "$ORIGIN")
+endif()
+
+# libswitchyard_injection.so is loaded into programs that know nothing of us: it brings no library
+# along, not even libstdc++, and shows one symbol.
+if(SWITCHYARD_HAS_CUPTI)
+  add_library(switchyard_injection MODULE ${injection_source} ${cupti_sources}
+    profiler/cupti/cupti_presence.cpp profiler/activities/activity_records.cpp
+    profiler/activities/launcher_rank.cpp profiler/activities/spool_writer.cpp core/error.cpp)
+  target_include_directories(switchyard_injection PRIVATE "${CMAKE_SOURCE_DIR}"
+                             "${CMAKE_BINARY_DIR}/generated")
+  target_link_libraries(switchyard_injection PRIVATE switchyard_warnings switchyard_cupti_headers
+                        ${CMAKE_DL_LIBS} Threads::Threads)
+  set_target_properties(switchyard_injection PROPERTIES
+    CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  if(NOT SWITCHYARD_SANITIZE)
+    target_link_options(switchyard_injection PRIVATE -static-libstdc++ -static-libgcc
+                        LINKER:--exclude-libs,ALL)
+  endif()
 endif()
 
 file(GLOB_RECURSE program_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/cli/*.cpp")
@@ -50,5 +85,8 @@ if(program_sources)
     OUTPUT_NAME switchyard INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
   if(TARGET switchyard_simgrid)
     add_dependencies(switchyard_program switchyard_simgrid)
+  endif()
+  if(TARGET switchyard_injection)
+    add_dependencies(switchyard_program switchyard_injection)
   endif()
 endif()

@@ -17,8 +17,16 @@ template class Registry<Command>;
 namespace {
 
 // Shown first, in the order in which a newcomer needs them; whatever is not named here follows.
-constexpr std::array<std::string_view, 9> kOrder{
-    "demo", "simulate", "route", "import", "inspect", "list", "doctor", "schema", "completion"};
+constexpr std::array<std::string_view, 10> kOrder{"demo",
+                                                  "simulate",
+                                                  "route",
+                                                  "import",
+                                                  "profile",
+                                                  "inspect",
+                                                  "list",
+                                                  "doctor",
+                                                  "schema",
+                                                  "completion"};
 
 std::vector<std::string> ordered_names() {
   std::vector<std::string> names = Registry<Command>::instance().names();
@@ -126,9 +134,11 @@ ExitCode run_program(const std::vector<std::string>& words) {
   }
   const auto command = make_command(first);
   const std::vector<std::string> rest(words.begin() + 1, words.end());
-  if (std::find_if(rest.begin(), rest.end(), [](const std::string& word) {
+  // What follows -- is for somebody else.
+  const auto own_end = std::find(rest.begin(), rest.end(), "--");
+  if (std::find_if(rest.begin(), own_end, [](const std::string& word) {
         return word == "--help" || word == "-h";
-      }) != rest.end()) {
+      }) != own_end) {
     return print(command_help(first, *command));
   }
   return command->run(command_options(*command).parse(rest, first));

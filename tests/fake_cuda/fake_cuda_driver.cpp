@@ -1,0 +1,87 @@
+// Stands in for libcuda.so.1: offers one GPU, loads the injection library as the driver does, and
+// "runs" kernels by telling the stand-in for CUPTI about them.
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <thread>
+
+#include <cupti.h>
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include "tests/fake_cuda/fake_cupti.hpp"
+
+namespace {
+
+void load_injection() {
+  const char* path = std::getenv("CUDA_INJECTION64_PATH");
+  void* library = path == nullptr ? nullptr : dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (library != nullptr) {
+    reinterpret_cast<int (*)()>(dlsym(library, "InitializeInjection"))();
+  }
+}
+
+template <class Record>
+void tell_cupti(const Record& record) {
+  void* cupti = dlopen("libcupti.so.13", RTLD_NOW | RTLD_LOCAL);
+  if (cupti != nullptr) {
+    const auto write =
+        reinterpret_cast<decltype(&fake_cupti_write)>(dlsym(cupti, "fake_cupti_write"));
+    if (write != nullptr) {
+      write(&record, sizeof(record));
+    }
+  }
+}
+
+}  // namespace
+
+extern "C" {
+
+int cuInit(unsigned /*flags*/) {
+  static const bool has_injection = (load_injection(), true);
+  return has_injection ? 0 : 1;
+}
+
+int cuDeviceGetCount(int* count) {
+  const char* text = std::getenv("FAKE_CUDA_DEVICES");
+  *count = text == nullptr ? 1 : std::atoi(text);
+  return 0;
+}
+
+int cuDeviceGetName(char* name, int length, int /*device*/) {
+  std::strncpy(name, "Fake GPU", static_cast<std::size_t>(length));
+  return 0;
+}
+
+int cuDriverGetVersion(int* version) {
+  *version = 13000;
+  return 0;
+}
+
+/// A kernel of 1 us, launch number `index`.
+void fake_cuda_launch(int index) {
+  constexpr std::uint64_t kStart = 1'700'000'000'000'000'000U;
+  const auto number = static_cast<std::uint32_t>(index);
+  CUpti_ActivityKernel10 kernel{};
+  kernel.kind = CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL;
+  kernel.start = kStart + number * 2000ULL;
+  kernel.end = kernel.start + 1000;
+  kernel.gridX = kernel.gridY = kernel.gridZ = 1;
+  kernel.blockX = 128;
+  kernel.blockY = kernel.blockZ = 1;
+  kernel.registersPerThread = 32;
+  kernel.correlationId = number + 1;
+  kernel.name = "_Z12fake_dispatchPf";
+  tell_cupti(kernel);
+  CUpti_ActivityAPI call{};
+  call.kind = CUPTI_ACTIVITY_KIND_RUNTIME;
+  call.start = kernel.start - 500;
+  call.end = kernel.start - 100;
+  call.processId = static_cast<std::uint32_t>(::getpid());
+  call.threadId = 7;
+  call.correlationId = number + 1;
+  tell_cupti(call);
+}
+
+}  // extern "C"

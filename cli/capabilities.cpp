@@ -2,7 +2,6 @@
 // everywhere, most of all to say what is missing.
 #include "cli/capabilities.hpp"
 
-#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -15,6 +14,7 @@
 #include "core/components/embedded.hpp"
 #include "core/numbers/units.hpp"
 #include "core/run_control.hpp"
+#include "profiler/cupti/cupti_presence.hpp"
 
 namespace switchyard {
 namespace {
@@ -70,42 +70,42 @@ Capability openmp() {
 }
 
 Capability gpu() {
-  const Library driver = open_library("libcuda.so.1");
-  if (!driver) {
-    return {"GPU",
-            State::Missing,
-            "no NVIDIA driver (libcuda.so.1 not found)",
-            "not needed: everything but GPU kernels and profiling runs on the CPU"};
+  const DriverState driver = probe_driver();
+  if (driver.is_usable) {
+    return {"GPU", State::Works, driver.description, ""};
   }
-  using Init = int (*)(unsigned);
-  using Count = int (*)(int*);
-  using Name = int (*)(char*, int, int);
-  const auto init = symbol<Init>(driver, "cuInit");
-  const auto count = symbol<Count>(driver, "cuDeviceGetCount");
-  const auto name = symbol<Name>(driver, "cuDeviceGetName");
-  int devices = 0;
-  if (init == nullptr || count == nullptr || name == nullptr || init(0) != 0 ||
-      count(&devices) != 0 || devices == 0) {
-    return {"GPU",
-            State::Missing,
-            "the NVIDIA driver is installed but offers no GPU",
-            "see what nvidia-smi says"};
-  }
-  std::array<char, 128> text{};
-  name(text.data(), static_cast<int>(text.size()) - 1, 0);
-  return {"GPU", State::Works, fmt::format("{} x {}", devices, text.data()), ""};
+  return {"GPU",
+          State::Missing,
+          driver.description,
+          "not needed: everything but GPU kernels and profiling runs on the CPU"};
 }
 
 Capability cupti() {
-  for (const char* file : {"libcupti.so", "libcupti.so.13", "libcupti.so.12"}) {
-    if (open_library(file)) {
-      return {"CUPTI", State::Works, fmt::format("{} loads", file), ""};
-    }
+  const std::string reason = profiling_build_reason();
+  if (!reason.empty()) {
+    return {"CUPTI",
+            State::Missing,
+            reason,
+            "install CUDA's CUPTI headers and configure with -DSWITCHYARD_CUPTI=ON"};
   }
-  return {"CUPTI",
-          State::Missing,
-          "libcupti.so not found",
-          "needed only to profile kernels: install CUDA's CUPTI and put it on LD_LIBRARY_PATH"};
+  const FoundLibrary library = find_cupti();
+  if (library.is_there()) {
+    return {"CUPTI", State::Works, library.path + " loads", ""};
+  }
+  return {"CUPTI", State::Missing, library.reason, "only to profile kernels: " + library.hint};
+}
+
+// Kernel times are open to every user; hardware counters may not be.
+Capability profiling() {
+  const DriverState driver = probe_driver();
+  if (!driver.is_usable) {
+    return {"GPU profiling", State::Missing, "needs a GPU and its driver", ""};
+  }
+  const ProfilingPermission permission = profiling_permission();
+  return {"GPU profiling",
+          permission.allows_counters ? State::Works : State::Limited,
+          permission.description,
+          permission.hint};
 }
 
 // Beside the library in the build tree and when installed, or where the linker looks.
@@ -199,6 +199,7 @@ std::vector<Capability> find_capabilities() {
           openmp(),
           gpu(),
           cupti(),
+          profiling(),
           simgrid(),
           embedded_content(),
           temporary_folder(),

@@ -192,7 +192,7 @@ void check_targets(const ProfileRequest& request) {
 
 }  // namespace
 
-void require_profiling(bool is_remote) {
+void require_profiling(bool is_remote, const std::string& hint) {
   const std::string reason = profiling_build_reason();
   if (!reason.empty()) {
     throw MissingCapability(
@@ -212,10 +212,9 @@ void require_profiling(bool is_remote) {
   }
   const DriverState driver = probe_driver();
   if (!driver.is_usable) {
-    throw MissingCapability(
-        "profiling is not possible: " + driver.description,
-        {},
-        driver.hint + "\nif the program starts others on machines with GPUs: --remote");
+    throw MissingCapability("profiling is not possible: " + driver.description,
+                            {},
+                            driver.hint + (hint.empty() ? "" : "\n" + hint));
   }
 }
 

@@ -40,8 +40,9 @@ struct ProfileResult {
   std::vector<ProfiledProcess> processes;  // those that started CUDA, by rank
 };
 
-/// Throws MissingCapability, before the program is started, if this machine cannot profile.
-void require_profiling(bool is_remote);
+/// Throws MissingCapability, before anything is started, if this machine cannot profile; `hint` is
+/// added where only the GPU is missing. `is_remote`: the GPU is not looked for.
+void require_profiling(bool is_remote, const std::string& hint = "");
 
 /// Throws InvalidInput if the program cannot be started or a timeline exists already.
 ProfileResult profile_program(const ProfileRequest& request);

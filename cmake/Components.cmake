@@ -70,9 +70,11 @@ if(SWITCHYARD_HAS_CUPTI)
                         ${CMAKE_DL_LIBS} Threads::Threads)
   set_target_properties(switchyard_injection PROPERTIES
     CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  set(exports "${CMAKE_SOURCE_DIR}/profiler/injection/exports.map")
+  target_link_options(switchyard_injection PRIVATE "LINKER:--version-script,${exports}")
+  set_property(TARGET switchyard_injection APPEND PROPERTY LINK_DEPENDS "${exports}")
   if(NOT SWITCHYARD_SANITIZE)
-    target_link_options(switchyard_injection PRIVATE -static-libstdc++ -static-libgcc
-                        LINKER:--exclude-libs,ALL)
+    target_link_options(switchyard_injection PRIVATE -static-libstdc++ -static-libgcc)
   endif()
 endif()
 

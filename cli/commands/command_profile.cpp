@@ -42,7 +42,9 @@ void tell(const ProfileResult& result) {
         "switchyard profile: the program never started CUDA, so there is nothing to write\n");
   }
   for (const ProfiledProcess& process : result.processes) {
-    fmt::print(stderr, "switchyard profile: {}\n", line_of(process));
+    if (process.problem.empty() || result.exit_code != 0) {
+      fmt::print(stderr, "switchyard profile: {}\n", line_of(process));
+    }
   }
 }
 
@@ -88,7 +90,8 @@ class ProfileCommand final : public Command {
     request.overwrite = options.has("force");
     request.whole_graphs = graphs == "whole";
     request.is_remote = options.has("remote");
-    require_profiling(request.is_remote);
+    require_profiling(request.is_remote,
+                      "if the program starts others on machines with GPUs: --remote");
     const ProfileResult result = profile_program(request);
     if (!options.has("quiet")) {
       tell(result);
@@ -97,16 +100,15 @@ class ProfileCommand final : public Command {
   }
 
  private:
-  // The program's own code comes first; a measurement that failed is told where the program was
-  // content.
+  // The program's own code comes first; a measurement that failed is an error of ours where the
+  // program was content.
   static ExitCode exit_code_of(const ProfileResult& result) {
     if (result.exit_code != 0) {
       return static_cast<ExitCode>(result.exit_code);
     }
     for (const ProfiledProcess& process : result.processes) {
       if (!process.problem.empty()) {
-        throw MissingCapability(
-            "nothing was recorded: " + process.problem, {}, process.problem_hint);
+        throw MissingCapability(process.problem, {}, process.problem_hint);
       }
     }
     return ExitCode::Ok;

@@ -1,12 +1,14 @@
 // `route`: hidden states through a gate and a router into a trace. The states are generated, or the
 // user's own tensors.
 #include <array>
+#include <functional>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "cli/framework/catalogue.hpp"
 #include "cli/framework/command.hpp"
+#include "cli/route_profile.hpp"
 #include "core/files/atomic_file.hpp"
 #include "kernels/route_workload.hpp"
 #include "report/terminal.hpp"
@@ -133,6 +135,10 @@ class RouteCommand final : public Command {
         .value("gate", "FILE", "your gate weights (safetensors)", Values::path())
         .flag("logits", "also record logits, so that other routers can be replayed")
         .flag("no-token-ids", "leave out token and sequence ids: a smaller file")
+        .value("profile",
+               "FILE",
+               "record the router's GPU kernels (router.executor=cuda) into this timeline",
+               Values::path())
         .list("set",
               "PATH=VALUE",
               "any parameter: --set router.k=8 --set workload.zipf=1.2 (switchyard list "
@@ -151,6 +157,10 @@ class RouteCommand final : public Command {
                          "name a file");
     }
     check_writable(target, options.has("force"));
+    const auto timeline = options.text("profile");
+    if (timeline) {
+      check_writable(*timeline, options.has("force"));
+    }
     const json document = route_document(options);
     const auto workload = build<Workload>(document["workload"], "workload");
     const auto router = build<Router>(document["router"], "router");
@@ -161,15 +171,50 @@ class RouteCommand final : public Command {
     request.dtype = document.value("dtype", request.dtype);
     request.keeps_logits = options.has("logits");
     request.keeps_token_ids = !options.has("no-token-ids");
-    {
+    const auto route = [&] {
       ProgressBar bar(options.has("quiet"));
       route_workload_to_file(request, target, options.has("force"), bar.callback());
+    };
+    std::string kernel_text;
+    if (timeline) {
+      kernel_text = profiled(route, router, workload, *timeline, options);
+    } else {
+      route();
     }
     tell(options, workload.component->shape(), router.name, router.component->top_k(), target);
+    if (!kernel_text.empty() && !options.has("quiet") && !options.has("json")) {
+      print_text(kernel_text);
+    }
     return ExitCode::Ok;
   }
 
  private:
+  static std::string profiled(const std::function<void()>& route,
+                              const Built<Router>& router,
+                              const Built<Workload>& workload,
+                              const std::string& timeline,
+                              const ParsedOptions& options) {
+    if (router.resolved.value("executor", "cpu") == "cpu") {
+      throw InvalidInput("the router runs on the CPU, where CUPTI sees nothing",
+                         {"--profile", ""},
+                         "a router with a CUDA form on the GPU: --router top_k --set "
+                         "router.executor=cuda");
+    }
+    require_route_profiling();
+    // A launch routes the tokens of one rank at one layer, where the workload makes them all equal.
+    const TopKLaunch launch{
+        .tokens = workload.resolved.value("tokens", std::int64_t{0}),
+        .experts = static_cast<std::int64_t>(workload.component->shape().experts),
+        .slots = static_cast<std::int64_t>(router.component->top_k())};
+    const RouteProfile profile =
+        profile_route(route,
+                      router.name == "top_k" && launch.tokens > 0 ? &launch : nullptr,
+                      router.resolved.value("renormalise", true),
+                      timeline,
+                      options.has("force"));
+    return fmt::format("timeline: {}\n{}", timeline, text_of(profile));
+  }
+
   static void tell(const ParsedOptions& options,
                    const WorkloadShape& shape,
                    const std::string& router,

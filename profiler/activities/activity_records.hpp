@@ -70,7 +70,7 @@ struct DeviceFacts {
   std::uint32_t shared_bytes_per_multiprocessor = 0;
   std::uint32_t registers_per_multiprocessor = 0;
   std::uint32_t name = kNoName;  // index into ActivityLog::names
-  std::uint32_t unused = 0;
+  std::uint32_t l2_bytes = 0;
 };
 
 static_assert(std::has_unique_object_representations_v<DeviceFacts>);

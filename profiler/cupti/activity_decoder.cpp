@@ -147,6 +147,7 @@ DeviceFacts device_of(const DeviceRecord& from) {
   facts.clock_hertz = from.coreClockRate * kKilo;                      // recorded in kHz
   facts.memory_bytes = from.globalMemorySize;
   facts.id = from.id;
+  facts.l2_bytes = from.l2CacheSize;
   facts.multiprocessors = from.numMultiprocessors;
   facts.capability_major = from.computeCapabilityMajor;
   facts.capability_minor = from.computeCapabilityMinor;

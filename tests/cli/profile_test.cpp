@@ -73,6 +73,8 @@ TEST_F(Profile, WritesOneTimelineARankAndPassesTheProgramThrough) {
   EXPECT_EQ(measured.name(measured.events[0]), "fake_dispatch(float*)");
   EXPECT_EQ(measured.events[0].duration_ns, 1000);
   EXPECT_TRUE(measured.tables.notes.empty());
+  ASSERT_EQ(measured.tables.counters.size(), 1U);
+  EXPECT_EQ(measured.tables.counters[0].value, 1.0);  // 128 threads, 32 registers: all 64 warps
   EXPECT_EQ(files_in("out"), 1U) << "spools are removed";
 }
 

@@ -3,8 +3,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <string>
-#include <thread>
 
 #include <cupti.h>
 #include <dlfcn.h>
@@ -38,29 +36,41 @@ void tell_cupti(const Record& record) {
 
 extern "C" {
 
-int cuInit(unsigned /*flags*/) {
+CUresult cuInit(unsigned /*flags*/) {
   static const bool has_injection = (load_injection(), true);
-  return has_injection ? 0 : 1;
+  return has_injection ? CUDA_SUCCESS : CUDA_ERROR_UNKNOWN;
 }
 
-int cuDeviceGetCount(int* count) {
+CUresult cuDeviceGetCount(int* count) {
   const char* text = std::getenv("FAKE_CUDA_DEVICES");
   *count = text == nullptr ? 1 : std::atoi(text);
-  return 0;
+  return CUDA_SUCCESS;
 }
 
-int cuDeviceGetName(char* name, int length, int /*device*/) {
+CUresult cuDeviceGetName(char* name, int length, int /*device*/) {
   std::strncpy(name, "Fake GPU", static_cast<std::size_t>(length));
-  return 0;
+  return CUDA_SUCCESS;
 }
 
-int cuDriverGetVersion(int* version) {
+CUresult cuDriverGetVersion(int* version) {
   *version = 13000;
-  return 0;
+  return CUDA_SUCCESS;
 }
 
-/// A kernel of 1 us, launch number `index`.
+/// A kernel of 1 us, launch number `index`; the first one tells of the device as well.
 void fake_cuda_launch(int index) {
+  if (index == 0) {
+    CUpti_ActivityDevice5 device{};
+    device.kind = CUPTI_ACTIVITY_KIND_DEVICE;
+    device.name = "Fake GPU";
+    device.computeCapabilityMajor = 9;
+    device.numMultiprocessors = 132;
+    device.maxWarpsPerMultiprocessor = 64;
+    device.maxBlocksPerMultiprocessor = 32;
+    device.maxSharedMemoryPerMultiprocessor = 228 * 1024;
+    device.maxRegistersPerMultiprocessor = 65536;
+    tell_cupti(device);
+  }
   constexpr std::uint64_t kStart = 1'700'000'000'000'000'000U;
   const auto number = static_cast<std::uint32_t>(index);
   CUpti_ActivityKernel10 kernel{};
@@ -72,7 +82,7 @@ void fake_cuda_launch(int index) {
   kernel.blockY = kernel.blockZ = 1;
   kernel.registersPerThread = 32;
   kernel.correlationId = number + 1;
-  kernel.name = "_Z12fake_dispatchPf";
+  kernel.name = "_Z13fake_dispatchPf";
   tell_cupti(kernel);
   CUpti_ActivityAPI call{};
   call.kind = CUPTI_ACTIVITY_KIND_RUNTIME;

@@ -1,13 +1,16 @@
 // The session against a stand-in for CUPTI that delivers from many threads, drops, and refuses.
 #include "profiler/cupti/cupti_session.hpp"
 
+#include <cstdlib>
 #include <set>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
 #include <dlfcn.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "core/error.hpp"
 #include "profiler/cupti/activity_buffers.hpp"
@@ -16,6 +19,7 @@
 #include "tests/support/activity_buffer.hpp"
 #include "tests/support/expect_error.hpp"
 #include "tests/support/folders.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace switchyard::testing {
 namespace {
@@ -208,8 +212,19 @@ TEST(ActivityBuffers, AreAlignedReusedAndLimited) {
 }
 
 TEST(ProfilingPermission, IsReadFromTheDriversParameters) {
-  const ProfilingPermission unknown = profiling_permission("/nowhere/params");
-  EXPECT_FALSE(unknown.is_known);
+  const TemporaryFolder folder;
+  EXPECT_FALSE(profiling_permission("/nowhere/params").is_known);
+  const ProfilingPermission open =
+      profiling_permission(folder.write("open", "X: 1\nRmProfilingAdminOnly: 0\n"));
+  EXPECT_TRUE(open.is_known);
+  EXPECT_TRUE(open.allows_counters);
+  EXPECT_EQ(open.hint, "");
+  const ProfilingPermission closed =
+      profiling_permission(folder.write("closed", "RmProfilingAdminOnly: 1\n"));
+  const bool is_root = ::geteuid() == 0;
+  EXPECT_EQ(closed.allows_counters, is_root);
+  EXPECT_THAT(closed.description, ::testing::HasSubstr("administrators"));
+  EXPECT_EQ(closed.hint.empty(), is_root);
 }
 
 }  // namespace

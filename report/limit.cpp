@@ -61,19 +61,6 @@ double parse_bound(const std::string& text, const std::string& metric) {
   throw InvalidInput(fmt::format("\"{}\" is not a number", text), kWhere);
 }
 
-bool is_broken(double value, Comparison comparison, double bound) {
-  switch (comparison) {
-    case Comparison::Above:
-      return value > bound;
-    case Comparison::AtLeast:
-      return value >= bound;
-    case Comparison::Below:
-      return value < bound;
-    default:
-      return value <= bound;
-  }
-}
-
 double metric_value(const Limit& limit, const SimulationResult& result) {
   if (limit.metric == kImbalance) {
     return std::max(result.total.expert_imbalance, result.total.rank_imbalance);
@@ -94,7 +81,24 @@ double metric_value(const Limit& limit, const SimulationResult& result) {
 
 }  // namespace
 
+bool Limit::is_broken_by(double value) const {
+  switch (comparison) {
+    case Comparison::Above:
+      return value > bound;
+    case Comparison::AtLeast:
+      return value >= bound;
+    case Comparison::Below:
+      return value < bound;
+    default:
+      return value <= bound;
+  }
+}
+
 Limit parse_limit(std::string_view text) {
+  return parse_limit(text, numeric_keys());
+}
+
+Limit parse_limit(std::string_view text, const std::vector<std::string>& keys) {
   for (const auto& [sign, comparison] : kSigns) {
     const std::size_t position = text.find(sign);
     if (position == std::string_view::npos) {
@@ -103,7 +107,6 @@ Limit parse_limit(std::string_view text) {
     Limit limit{.text = std::string(text),
                 .metric = trimmed(text.substr(0, position)),
                 .comparison = comparison};
-    const auto keys = numeric_keys();
     if (std::find(keys.begin(), keys.end(), limit.metric) == keys.end()) {
       throw InvalidInput(fmt::format("no metric is called \"{}\"", limit.metric),
                          kWhere,
@@ -119,7 +122,7 @@ Limit parse_limit(std::string_view text) {
 
 std::string broken_limit(const Limit& limit, const SimulationResult& result) {
   const double value = metric_value(limit, result);
-  if (!is_broken(value, limit.comparison, limit.bound)) {
+  if (!limit.is_broken_by(value)) {
     return {};
   }
   return fmt::format("limit broken: {} ({} is {:.4g})", limit.text, limit.metric, value);

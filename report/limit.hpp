@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "report/metrics.hpp"
 
@@ -15,11 +16,16 @@ struct Limit {
   std::string metric;  // a key of total_metrics(), or "imbalance" (the larger of the two)
   Comparison comparison = Comparison::Above;
   double bound = 0;  // SI units
+
+  [[nodiscard]] bool is_broken_by(double value) const;
 };
 
 /// Reads "METRIC > NUMBER" (also >=, <, <=). The number may carry a unit that fits the key:
 /// "step_s > 5ms", "inter_node_bytes > 1GiB". Throws InvalidInput, with the nearest key.
 Limit parse_limit(std::string_view text);
+
+/// The same with the keys of something else than a simulation.
+Limit parse_limit(std::string_view text, const std::vector<std::string>& keys);
 
 /// The sentence to print when the result breaks the limit, or an empty text. Throws
 /// MissingCapability when the trace's fidelity does not allow the metric.

@@ -1,0 +1,57 @@
+// One side of a comparison: times per phase and rank, whether simulated or measured.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "profiler/event_timeline.hpp"
+#include "profiler/phases/phase_rules.hpp"
+
+namespace switchyard {
+
+/// -1 = not known.
+struct PhaseCell {
+  double time_s = 0;  // including `wait_s`: a collective's kernel waits for the slowest rank, too
+  std::int64_t count = 0;
+  double bytes = -1;
+  double bytes_time_s = 0;  // time of the events whose bytes are known
+  double wait_s = -1;
+};
+
+/// An interval for the overlaid timeline.
+struct RunInterval {
+  std::int32_t row = 0;  // index into ComparedRun::ranks
+  MoePhase phase = MoePhase::Other;
+  std::int64_t start_ns = 0;
+  std::int64_t duration_ns = 0;
+  std::string name;
+};
+
+struct ComparedRun {
+  std::string label;  // file name
+  bool is_simulated = false;
+  std::vector<std::int32_t> ranks;                        // -1 = not known, or all ranks as one
+  std::vector<std::array<PhaseCell, kMoePhases>> phases;  // [ranks]
+  std::vector<RunInterval> intervals;                     // on one clock from 0; may be empty
+  std::vector<std::string> notes;
+
+  /// Mean over ranks of the time in a phase, and what belongs to it.
+  [[nodiscard]] PhaseCell mean(MoePhase phase) const;
+};
+
+/// A measured timeline, its clocks aligned and its phases recognised.
+ComparedRun measured_run(const EventTimeline& timeline,
+                         const PhaseRules& rules,
+                         const std::string& label);
+/// A result file (SQLite) of `simulate --save`. Its waiting belongs to the exchange that it
+/// precedes. Throws InvalidInput.
+ComparedRun simulated_run(const std::filesystem::path& path);
+/// A document of `simulate --json`: times of whole layers, no ranks. Throws InvalidInput.
+ComparedRun simulated_run(const nlohmann::json& document, const std::string& label);
+
+}  // namespace switchyard

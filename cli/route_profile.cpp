@@ -59,34 +59,56 @@ EventTimeline timeline_of(const ActivityLog& log, const CuptiSession& session) {
   return timeline;
 }
 
+// CUPTI counts only after the session has ended: the two exclude each other.
+CounterReport counters_of(const std::function<void()>& route_again) {
+  try {
+    return measure_counters(route_again);
+  } catch (const MissingCapability& reason) {
+    return {.readings = {}, .missing = {std::string(reason.what()) + "\n" + reason.hint()}};
+  }
+}
+
+void add_counters(const CounterReport& report, EventTimeline& timeline) {
+  for (const CounterReading& reading : report.readings) {
+    timeline.tables.counters.push_back({.process = 0,
+                                        .kernel = {},
+                                        .counter = reading.counter,
+                                        .value = reading.value,
+                                        .unit = reading.unit});
+  }
+  for (const std::string& reason : report.missing) {
+    timeline.tables.note(TimelineNote::Kind::LeftOut, "hardware counters: " + reason);
+  }
+}
+
 }  // namespace
 
 void require_route_profiling() {
   require_profiling(/*is_remote=*/false);
 }
 
-RouteProfile profile_route(const std::function<void()>& route,
-                           const TopKLaunch* launch,
-                           bool is_renormalised,
-                           const std::filesystem::path& target,
-                           bool overwrite) {
+RouteProfile profile_route(const RouteProfileRequest& request) {
   KeepActivities sink;
   CuptiSession session(sink, {});
-  route();
+  request.route();
   session.finish();
-  const EventTimeline timeline = timeline_of(sink.log, session);
+  EventTimeline timeline = timeline_of(sink.log, session);
   RouteProfile profile{.kernels = kernel_times(timeline),
                        .lost = static_cast<std::int64_t>(sink.log.dropped + sink.log.untimed)};
   if (profile.kernels.empty()) {
     throw MissingCapability(
         "CUPTI recorded no kernel: the router ran on the CPU", {}, "--set router.executor=cuda");
   }
-  write_timeline(timeline, target, overwrite);
-  if (launch != nullptr && !sink.log.devices.empty()) {
+  if (request.route_again) {
+    profile.counters = counters_of(request.route_again);
+    add_counters(profile.counters, timeline);
+  }
+  write_timeline(timeline, request.target, request.overwrite);
+  if (request.launch.tokens > 0 && !sink.log.devices.empty()) {
     const DeviceFacts& device = sink.log.devices.front();
-    profile.floor = kernel_floor(*launch, is_renormalised, rates_of(device));
+    profile.floor = kernel_floor(request.launch, request.is_renormalised, rates_of(device));
     profile.has_floor = true;
-    profile.fits_in_l2 = least_bytes(*launch).count <= std::int64_t{device.l2_bytes};
+    profile.fits_in_l2 = least_bytes(request.launch).count <= std::int64_t{device.l2_bytes};
   }
   return profile;
 }
@@ -106,6 +128,16 @@ std::string text_of(const RouteProfile& profile) {
                         issue,
                         profile.kernels.front().median / profile.floor.time());
     text += profile.fits_in_l2 ? "  the data fits into the L2 cache: memory may be beaten\n" : "";
+  }
+  for (const CounterReading& reading : profile.counters.readings) {
+    text += reading.unit == "bytes"
+                ? fmt::format("  {}: {}\n",
+                              reading.counter,
+                              format_quantity(Bytes{static_cast<std::int64_t>(reading.value)}))
+                : fmt::format("  {}: {:.1f} {}\n", reading.counter, reading.value, reading.unit);
+  }
+  for (const std::string& reason : profile.counters.missing) {
+    text += "  no hardware counters of " + reason + "\n";
   }
   if (profile.lost > 0) {
     text += fmt::format("  {} records lost\n", profile.lost);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "profiler/cupti/hardware_counters.hpp"
 #include "profiler/kernel_floor.hpp"
 
 namespace switchyard {
@@ -26,18 +27,26 @@ struct RouteProfile {
   KernelFloor floor;
   bool has_floor = false;
   bool fits_in_l2 = false;
+  CounterReport counters;
+};
+
+/// What to record.
+struct RouteProfileRequest {
+  std::function<void()> route;
+  /// Routes once more, for one pass of hardware counters; empty = none are wanted.
+  std::function<void()> route_again;
+  TopKLaunch launch;  // of the selection kernel; 0 tokens = it is not top-k, or not known
+  bool is_renormalised = true;
+  std::filesystem::path target;
+  bool overwrite = false;
 };
 
 /// Throws MissingCapability, saying why, if this machine cannot profile.
 void require_route_profiling();
 
-/// Runs `route` under CUPTI, writes its timeline to `target`. `launch`: the shape of the selection
-/// kernel's launches, if it is top-k. Throws MissingCapability if nothing ran on the GPU.
-RouteProfile profile_route(const std::function<void()>& route,
-                           const TopKLaunch* launch,
-                           bool is_renormalised,
-                           const std::filesystem::path& target,
-                           bool overwrite);
+/// Runs the request's `route` under CUPTI and writes its timeline. Throws MissingCapability if
+/// nothing ran on the GPU. Hardware counters that cannot be had are named in the answer.
+RouteProfile profile_route(const RouteProfileRequest& request);
 
 std::string text_of(const RouteProfile& profile);
 

@@ -139,6 +139,7 @@ class RouteCommand final : public Command {
                "FILE",
                "record the router's GPU kernels (router.executor=cuda) into this timeline",
                Values::path())
+        .flag("counters", "with --profile: hardware counters too; routes again for each pass")
         .list("set",
               "PATH=VALUE",
               "any parameter: --set router.k=8 --set workload.zipf=1.2 (switchyard list "
@@ -160,6 +161,8 @@ class RouteCommand final : public Command {
     const auto timeline = options.text("profile");
     if (timeline) {
       check_writable(*timeline, options.has("force"));
+    } else if (options.has("counters")) {
+      throw InvalidInput("goes with --profile FILE", {"--counters", ""});
     }
     const json document = route_document(options);
     const auto workload = build<Workload>(document["workload"], "workload");
@@ -177,7 +180,11 @@ class RouteCommand final : public Command {
     };
     std::string kernel_text;
     if (timeline) {
-      kernel_text = profiled(route, router, workload, *timeline, options);
+      RouteProfileRequest profile{.route = route, .target = *timeline};
+      if (options.has("counters")) {
+        profile.route_again = [&] { route_workload(request); };
+      }
+      kernel_text = profiled(profile, router, workload, options);
     } else {
       route();
     }
@@ -189,10 +196,9 @@ class RouteCommand final : public Command {
   }
 
  private:
-  static std::string profiled(const std::function<void()>& route,
+  static std::string profiled(RouteProfileRequest& request,
                               const Built<Router>& router,
                               const Built<Workload>& workload,
-                              const std::string& timeline,
                               const ParsedOptions& options) {
     if (router.resolved.value("executor", "cpu") == "cpu") {
       throw InvalidInput("the router runs on the CPU, where CUPTI sees nothing",
@@ -201,18 +207,17 @@ class RouteCommand final : public Command {
                          "router.executor=cuda");
     }
     require_route_profiling();
-    // A launch routes the tokens of one rank at one layer, where the workload makes them all equal.
-    const TopKLaunch launch{
-        .tokens = workload.resolved.value("tokens", std::int64_t{0}),
-        .experts = static_cast<std::int64_t>(workload.component->shape().experts),
-        .slots = static_cast<std::int64_t>(router.component->top_k())};
-    const RouteProfile profile =
-        profile_route(route,
-                      router.name == "top_k" && launch.tokens > 0 ? &launch : nullptr,
-                      router.resolved.value("renormalise", true),
-                      timeline,
-                      options.has("force"));
-    return fmt::format("timeline: {}\n{}", timeline, text_of(profile));
+    if (router.name == "top_k") {
+      // A launch routes the tokens of one rank at one layer, where the workload makes them all
+      // equal.
+      request.launch = {.tokens = workload.resolved.value("tokens", std::int64_t{0}),
+                        .experts = static_cast<std::int64_t>(workload.component->shape().experts),
+                        .slots = static_cast<std::int64_t>(router.component->top_k())};
+    }
+    request.is_renormalised = router.resolved.value("renormalise", true);
+    request.overwrite = options.has("force");
+    return fmt::format(
+        "timeline: {}\n{}", request.target.string(), text_of(profile_route(request)));
   }
 
   static void tell(const ParsedOptions& options,

@@ -2,6 +2,7 @@
 #include "core/error.hpp"
 #include "profiler/cupti/cupti_presence.hpp"
 #include "profiler/cupti/cupti_session.hpp"
+#include "profiler/cupti/hardware_counters.hpp"
 
 namespace switchyard {
 
@@ -21,6 +22,12 @@ CuptiSession::~CuptiSession() = default;
 CuptiSummary CuptiSession::finish() noexcept {
   is_finished_ = true;
   return {};
+}
+
+CounterReport measure_counters(const std::function<void()>& /*work*/) {
+  throw MissingCapability(profiling_build_reason(),
+                          {},
+                          "install CUDA's CUPTI headers and configure with -DSWITCHYARD_CUPTI=ON");
 }
 
 }  // namespace switchyard

@@ -184,6 +184,36 @@ TEST_F(Profile, RefusesBeforeItRunsAnythingWithoutADriver) {
   EXPECT_EQ(run.output, "");
 }
 
+TEST_F(Profile, OfOurOwnRouterNeedsTheRouterOnAGpu) {
+  const std::vector<std::string> sizes{"route",
+                                       "--experts",
+                                       "16",
+                                       "--tokens",
+                                       "8",
+                                       "--ranks",
+                                       "2",
+                                       "--layers",
+                                       "1",
+                                       "-o",
+                                       "my.trace"};
+  auto on_cpu = sizes;
+  on_cpu.insert(on_cpu.end(), {"--profile", "route.sqlite"});
+  const ProgramRun cpu = run_program(on_cpu, folder_.path());
+  EXPECT_EQ(cpu.exit_code, 2);
+  EXPECT_THAT(cpu.errors, HasSubstr("the router runs on the CPU, where CUPTI sees nothing"));
+  auto counters = sizes;
+  counters.emplace_back("--counters");
+  EXPECT_THAT(run_program(counters, folder_.path()).errors,
+              HasSubstr("--counters: goes with --profile FILE"));
+  if (!probe_driver().is_usable) {
+    on_cpu.insert(on_cpu.end(), {"--set", "router.executor=auto"});
+    const ProgramRun run = run_program(on_cpu, folder_.path());
+    EXPECT_EQ(run.exit_code, 3);
+    EXPECT_THAT(run.errors, HasSubstr("libcuda.so.1 not found"));
+  }
+  EXPECT_FALSE(fs::exists(folder_.path() / "my.trace"));
+}
+
 TEST_F(Profile, LeavesTheProgramsOwnOptionsAlone) {
   const ProgramRun run = profile("-o out -q", "print --help");
   EXPECT_EQ(run.exit_code, 0) << run.errors;

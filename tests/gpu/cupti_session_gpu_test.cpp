@@ -6,6 +6,7 @@
 #include "profiler/activities/activity_timeline.hpp"
 #include "profiler/cupti/cupti_presence.hpp"
 #include "profiler/cupti/cupti_session.hpp"
+#include "profiler/cupti/hardware_counters.hpp"
 #include "profiler/kernel_floor.hpp"
 #include "tests/emulation/routers/top_k_cases.hpp"
 #include "tests/gpu/gpu_test_support.hpp"
@@ -52,6 +53,34 @@ TEST(GpuCuptiSession, RecordsTheTopKKernelNoFasterThanItsFloor) {
   EXPECT_EQ(kernels, kLaunches);
   EXPECT_EQ(copies, 3 * kLaunches) << "logits in, ids and weights out";
   EXPECT_EQ(sink.log.dropped, 0U);
+}
+
+TEST(GpuHardwareCounters, SeeTheBytesOfTheTopKKernel) {
+  SWITCHYARD_NEEDS_GPU();
+  if (!profiling_build_reason().empty() || !find_cupti().is_there()) {
+    GTEST_SKIP() << profiling_build_reason() << find_cupti().reason;
+  }
+  if (!profiling_permission().allows_counters) {
+    GTEST_SKIP() << profiling_permission().description;
+  }
+  const TopKLaunch launch{.tokens = 1 << 18, .experts = 256, .slots = 8};
+  const Matrix<float> logits(static_cast<std::size_t>(launch.tokens),
+                             static_cast<std::size_t>(launch.experts));
+  const auto route = [&] {
+    top_k_on_device(logits.view(), {.slots = static_cast<std::int32_t>(launch.slots)});
+  };
+  route();  // makes the context
+  const CounterReport report = measure_counters(route);
+  for (const std::string& reason : report.missing) {
+    fmt::print("missing: {}\n", reason);
+  }
+  for (const CounterReading& reading : report.readings) {
+    fmt::print("{} = {} {}\n", reading.counter, reading.value, reading.unit);
+    if (reading.counter == "dram__bytes_read.sum") {
+      EXPECT_GE(reading.value, 0.8 * static_cast<double>(least_bytes(launch).count));
+    }
+  }
+  EXPECT_FALSE(report.readings.empty());
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "cli/inspection.hpp"
+#include "profiler/measured_traffic.hpp"
 #include "profiler/phases/phase_recognition.hpp"
 #include "report/text_table.hpp"
 
@@ -183,6 +184,43 @@ std::string timings_text(const TimelineTables& tables, ordered_json& document) {
   return "\n" + table.text();
 }
 
+// The traffic matrix, if the profile recorded who sent to whom. The text names the heaviest pair.
+std::string traffic_text(const EventTimeline& timeline, ordered_json& document) {
+  const MeasuredTraffic traffic = measured_traffic(timeline);
+  if (traffic.messages == 0) {
+    return "";
+  }
+  const Matrix<std::int64_t>& bytes = traffic.bytes;
+  ordered_json rows = ordered_json::array();
+  std::int64_t total = 0;
+  std::size_t from = 0;
+  std::size_t to = 0;
+  for (std::size_t row = 0; row < bytes.rows(); ++row) {
+    rows.push_back(std::vector<std::int64_t>(bytes.row(row).begin(), bytes.row(row).end()));
+    for (std::size_t column = 0; column < bytes.columns(); ++column) {
+      total += bytes(row, column);
+      if (bytes(row, column) > bytes(from, to)) {
+        from = row;
+        to = column;
+      }
+    }
+  }
+  document["traffic_bytes"] = std::move(rows);
+  document["all_to_alls_without_splits"] = traffic.without_peer;
+  std::string text = fmt::format("\ntraffic between ranks\n  {:<14}{}\n  {:<14}{}, rank {} to {}\n",
+                                 "total",
+                                 format_quantity(Bytes{total}),
+                                 "heaviest pair",
+                                 format_quantity(Bytes{bytes(from, to)}),
+                                 from,
+                                 to);
+  if (traffic.without_peer > 0) {
+    text +=
+        fmt::format("  {} all-to-alls recorded no split sizes: not in it\n", traffic.without_peer);
+  }
+  return text;
+}
+
 std::string notes_text(const TimelineTables& tables, ordered_json& document) {
   document["notes"] = ordered_json::array();
   std::string text;
@@ -207,6 +245,7 @@ Inspection inspect_timeline(const EventTimeline& timeline, const PhaseRules& rul
   inspection.text += names_text(timeline, document);
   inspection.text += phases_text(timeline, rules, document);
   inspection.text += timings_text(tables, document);
+  inspection.text += traffic_text(timeline, document);
   inspection.text += notes_text(tables, document);
   return inspection;
 }

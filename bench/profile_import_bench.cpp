@@ -60,7 +60,7 @@ void write_kineto(const std::filesystem::path& path, std::int64_t bytes) {
     part += fmt::format(
         R"({{"ph": "X", "cat": "cuda_runtime", "name": "cudaLaunchKernel", "pid": 4037, "tid": 4037, )"
         R"("ts": {0}.125, "dur": 3.5, "args": {{"External id": {1}, "cbid": 211, "correlation": {1}}}}}, )"
-        R"({{"ph": "X", "cat": "kernel", "name": "void at::native::elementwise_kernel<{2}>(int)", )"
+        R"({{"ph": "X", "cat": "kernel", "name": "void at::native::elementwise_kernel<{2}>", )"
         R"("pid": 0, "tid": 7, "ts": {0}.250, "dur": 5.125, "args": {{"queued": 0, "device": 0, )"
         R"("context": 1, "stream": 7, "correlation": {1}, "registers per thread": 96, )"
         R"("shared memory": 41744, "blocks per SM": 0.148, "warps per SM": 2.96, "grid": [16, 1, 1], )"
@@ -84,7 +84,7 @@ void import(const char* format, const std::filesystem::path& path, TimelineSink&
 void BM_Kineto(benchmark::State& state) {
   const BenchFolder folder;
   write_kineto(folder.file("trace.json"), state.range(0) * 1'000'000);
-  for (auto step : state) {
+  for (auto _ : state) {
     TimelineWriter writer(folder.file("out.timeline"), true);
     import("kineto", folder.file("trace.json"), writer);
     writer.commit();
@@ -131,7 +131,7 @@ void write_nsight(const std::filesystem::path& path) {
 void BM_NsightKernels(benchmark::State& state) {
   const BenchFolder folder;
   write_nsight(folder.file("export.sqlite"));
-  for (auto step : state) {
+  for (auto _ : state) {
     EventTimeline timeline;
     import("nsight_systems", folder.file("export.sqlite"), timeline);
     benchmark::DoNotOptimize(timeline.events.data());
@@ -145,7 +145,7 @@ BENCHMARK(BM_NsightKernels)->Unit(benchmark::kMillisecond);
 void BM_NsightToTimeline(benchmark::State& state) {
   const BenchFolder folder;
   write_nsight(folder.file("export.sqlite"));
-  for (auto step : state) {
+  for (auto _ : state) {
     TimelineWriter writer(folder.file("out.timeline"), true);
     import("nsight_systems", folder.file("export.sqlite"), writer);
     writer.commit();

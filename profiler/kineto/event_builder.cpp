@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "profiler/decimal.hpp"
 #include "profiler/timeline_importer.hpp"
@@ -134,6 +135,20 @@ std::int64_t KinetoEventBuilder::time_ns(const KinetoEvent& event, Field field) 
   return *nanoseconds;
 }
 
+// A name is checked when it is first seen.
+NameId KinetoEventBuilder::intern(const KinetoEvent& event, std::string_view text) {
+  const std::size_t known = sink_.tables.names.size();
+  const NameId id = sink_.intern(text);
+  if (sink_.tables.names.size() > known) {
+    try {
+      (void)nlohmann::json(text).dump();
+    } catch (const nlohmann::json::type_error&) {
+      throw InvalidInput("a name is no valid UTF-8", where(event));
+    }
+  }
+  return id;
+}
+
 void KinetoEventBuilder::place(const KinetoEvent& event, TimelineEvent& to) {
   const auto narrow = [&](std::int64_t number) {
     if (number < -1 || number > std::numeric_limits<std::int32_t>::max()) {
@@ -167,10 +182,10 @@ void KinetoEventBuilder::place(const KinetoEvent& event, TimelineEvent& to) {
 
 void KinetoEventBuilder::add_collective(const KinetoEvent& event, TimelineEvent& to) {
   CollectiveDetail detail;
-  detail.operation = sink_.intern(collective_operation(event.text(Field::CollectiveName)));
-  detail.data_type = sink_.intern(event.text(Field::DataType));
+  detail.operation = intern(event, collective_operation(event.text(Field::CollectiveName)));
+  detail.data_type = intern(event, event.text(Field::DataType));
   const Field group = event.has(Field::GroupName) ? Field::GroupName : Field::CommunicatorId;
-  detail.group = sink_.intern(event.text(group));
+  detail.group = intern(event, event.text(group));
   detail.element_bytes = data_type_bytes(event.text(Field::DataType));
   detail.in_elements = whole(event, Field::InElements);
   detail.out_elements = whole(event, Field::OutElements);
@@ -249,7 +264,7 @@ void KinetoEventBuilder::add(const KinetoEvent& event) {
   if (!is_whole(event, built)) {
     return;
   }
-  built.name = sink_.intern(event.text(Field::Name));
+  built.name = intern(event, event.text(Field::Name));
   if (event.has(Field::CollectiveName) && *kind == EventKind::Kernel) {
     add_collective(event, built);
   }

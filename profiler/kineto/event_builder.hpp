@@ -33,6 +33,7 @@ class KinetoEventBuilder {
   [[nodiscard]] Location where(const KinetoEvent& event) const;
   [[nodiscard]] std::int64_t whole(const KinetoEvent& event, KinetoField field) const;
   [[nodiscard]] std::int64_t time_ns(const KinetoEvent& event, KinetoField field) const;
+  [[nodiscard]] NameId intern(const KinetoEvent& event, std::string_view text);
   void place(const KinetoEvent& event, TimelineEvent& to);
   void add_collective(const KinetoEvent& event, TimelineEvent& to);
   [[nodiscard]] bool is_whole(const KinetoEvent& event, const TimelineEvent& built);

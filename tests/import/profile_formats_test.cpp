@@ -143,6 +143,7 @@ TEST_F(Kineto, WhatIsNoTraceIsRefused) {
   expect_refused(kineto_document(R"({"ph":"X","cat":"kernel","name":"k","ts":1})"),
                  "a kernel event without \"dur\"");
   expect_refused(R"({"traceEvents":[)" + kineto_kernel("k", "1", "2") + "]} x", "no valid JSON: ");
+  expect_refused(kineto_document(kineto_kernel("k\xff", "1", "2")), "a name is no valid UTF-8");
   expect_refused(R"({"traceEvents":[{"ph":"X",,}]})", "offset");
   expect_refused(kineto_document(kineto_kernel("k",
                                                "1",

@@ -1,5 +1,6 @@
 #include "profiler/decimal.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <limits>
@@ -56,9 +57,12 @@ std::optional<Digits> split_digits(std::string_view text) {
 }  // namespace
 
 std::optional<std::int64_t> scaled_decimal(std::string_view text, int power) {
-  const std::size_t mark = text.find_first_of("eE");
+  const std::size_t mark = static_cast<std::size_t>(
+      std::find_if(
+          text.begin(), text.end(), [](char letter) { return letter == 'e' || letter == 'E'; }) -
+      text.begin());
   const auto exponent =
-      mark == std::string_view::npos ? std::optional(0) : parse_exponent(text.substr(mark + 1));
+      mark == text.size() ? std::optional(0) : parse_exponent(text.substr(mark + 1));
   text = text.substr(0, mark);
   const bool is_negative = !text.empty() && text.front() == '-';
   const auto digits = split_digits(text.substr(is_negative ? 1 : 0));

@@ -20,12 +20,10 @@ class JsonStream {
     refill();
   }
 
-  [[nodiscard]] Ch Peek() const { return at_ == end_ ? '\0' : *at_; }  // NOLINT(readability-*)
+  // There is always a letter to look at: '\0' at the end of the file.
+  [[nodiscard]] Ch Peek() const { return *at_; }  // NOLINT(readability-identifier-naming)
 
   Ch Take() {  // NOLINT(readability-identifier-naming)
-    if (at_ == end_) {
-      return '\0';
-    }
     const Ch taken = *at_++;
     if (at_ == end_) {
       refill();
@@ -48,13 +46,17 @@ class JsonStream {
 
   [[nodiscard]] Location where() const { return where_.at_offset(Tell()); }
 
-  [[nodiscard]] bool is_at_end() const { return at_ == end_; }
+  [[nodiscard]] bool is_at_end() const { return is_at_end_; }
 
  private:
   void refill() {
     throw_if_interrupted();
-    before_ += static_cast<std::size_t>(end_ - begin_);
-    const std::string_view block = reader_.next(where_.at_offset(before_));
+    before_ += is_at_end_ ? 0 : static_cast<std::size_t>(end_ - begin_);
+    std::string_view block = reader_.next(where_.at_offset(before_));
+    is_at_end_ = block.empty();
+    if (is_at_end_) {
+      block = std::string_view(&kEnd, 1);
+    }
     begin_ = at_ = block.data();
     end_ = begin_ + block.size();
     if (progress_ && reader_.file_size() > 0) {
@@ -64,6 +66,8 @@ class JsonStream {
     }
   }
 
+  static constexpr Ch kEnd = '\0';
+
   Location where_;
   ByteReader reader_;
   const Progress& progress_;
@@ -71,6 +75,7 @@ class JsonStream {
   const char* at_ = nullptr;
   const char* end_ = nullptr;
   std::size_t before_ = 0;  // bytes of earlier blocks
+  bool is_at_end_ = false;
 };
 
 /// Runs `handler` (RapidJSON's SAX concept; it may throw) over one whole document. Throws

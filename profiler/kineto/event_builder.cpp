@@ -235,6 +235,10 @@ bool KinetoEventBuilder::is_whole(const KinetoEvent& event, const TimelineEvent&
   return true;
 }
 
+bool KinetoEventBuilder::knows(std::string_view category) {
+  return kind_of(category).has_value();
+}
+
 void KinetoEventBuilder::add(const KinetoEvent& event) {
   const std::string_view category = event.text(Field::Category);
   const std::string_view phase = event.text(Field::Phase);

@@ -17,6 +17,8 @@ class KinetoEventBuilder {
   /// Adds a process to `sink`. `rank` -1: taken from the trace, else from the file's name.
   KinetoEventBuilder(const std::filesystem::path& path, TimelineSink& sink, std::int32_t rank);
 
+  /// Whether events of a category become events of the timeline; others are counted only.
+  static bool knows(std::string_view category);
   void add(const KinetoEvent& event);
   void add(const TimelineDevice& device);
   /// "baseTimeNanoseconds": Unix time of the clock's zero.

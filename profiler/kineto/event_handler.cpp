@@ -56,6 +56,7 @@ bool KinetoHandler::open(bool is_array) {
     skipped_from_ = depth_;
   } else if (child == Place::Event) {
     event_.clear();
+    is_ignored_ = false;
     event_.offset = stream_.Tell();
   } else if (child == Place::Device) {
     device_ = {};
@@ -119,6 +120,12 @@ void KinetoHandler::choose_field(std::string_view name, bool is_argument) {
 bool KinetoHandler::key(std::string_view name) {
   switch (place_) {
     case Place::Event:
+      // Of an event that is only counted, no more than the phase matters.
+      if (is_ignored_ && name != "ph") {
+        key_.clear();
+        wants_value_ = false;
+        return true;
+      }
       key_.assign(name);
       choose_field(name, false);
       return true;
@@ -144,6 +151,8 @@ bool KinetoHandler::scalar(std::string_view text) {
       if (wants_value_) {
         event_.set(field_, text);
         wants_value_ = false;
+        is_ignored_ =
+            is_ignored_ || (field_ == KinetoField::Category && !KinetoEventBuilder::knows(text));
       }
       return true;
     case Place::Root:

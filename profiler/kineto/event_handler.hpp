@@ -73,6 +73,7 @@ class KinetoHandler {
   Place skipped_in_ = Place::Root;  // and where
   bool has_started_ = false;
   bool has_events_ = false;
+  bool is_ignored_ = false;   // the event is of a category that is only counted
   bool wants_value_ = false;  // the next scalar belongs to field_
   KinetoField field_ = KinetoField::Phase;
   std::string key_;  // latest key outside events

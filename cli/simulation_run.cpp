@@ -12,6 +12,8 @@
 #include "report/files/result_store.hpp"
 #include "report/files/timeline_file.hpp"
 #include "report/summary.hpp"
+#include "sim/placement_files.hpp"
+#include "sim/replay/placement_plan.hpp"
 #include "sim/replay/simulation.hpp"
 
 namespace switchyard {
@@ -43,6 +45,10 @@ void declare_outputs(OptionTable& table) {
              "write a timeline for ui.perfetto.dev (.json or .json.gz)",
              Values::path())
       .value("save", "FILE", "write a result file (SQLite)", Values::path())
+      .value("placement-out",
+             "FILE",
+             "write the (last) placement: .json, .eplb.json, .yaml (TensorRT-LLM) or .csv",
+             Values::path())
       .list("fail-if", "LIMIT", "exit with 1 if it holds: --fail-if \"rank_imbalance > 1.5\"");
   declare_quiet(table);
   declare_verbose(table);
@@ -53,6 +59,7 @@ SimulationRun::SimulationRun(const ParsedOptions& options)
       csv_(path_option(options, "csv")),
       timeline_(path_option(options, "timeline")),
       store_(path_option(options, "save")),
+      placement_(path_option(options, "placement-out")),
       is_json_(options.has("json")),
       is_quiet_(options.has("quiet")),
       is_verbose_(options.has("verbose")),
@@ -60,7 +67,10 @@ SimulationRun::SimulationRun(const ParsedOptions& options)
   for (const std::string& limit : options.texts("fail-if")) {
     limits_.push_back(parse_limit(limit));
   }
-  for (const auto& path : {timeline_, store_}) {
+  if (placement_) {
+    (void)placement_format_of(*placement_);
+  }
+  for (const auto& path : {timeline_, store_, placement_}) {
     if (path) {
       check_writable(*path, overwrite_);
     }
@@ -98,6 +108,13 @@ std::string SimulationRun::document_text(const SimulationResult& result) const {
                        .with_notes = !is_quiet_});
 }
 
+void SimulationRun::write_placement(const Scenario& scenario) const {
+  const PlacementPlan plan(scenario);
+  const std::string text = placement_text(
+      plan.epochs().back().placement, placement_input(scenario), placement_format_of(*placement_));
+  write_file(*placement_, text, overwrite_);
+}
+
 ExitCode SimulationRun::run(const Scenario& scenario, const std::string& closing) const {
   const SimulationResult result = simulate_with_timeline(scenario);
   if (csv_) {
@@ -106,14 +123,17 @@ ExitCode SimulationRun::run(const Scenario& scenario, const std::string& closing
   if (store_) {
     write_result_store(result, *store_, overwrite_);
   }
+  if (placement_) {
+    write_placement(scenario);
+  }
   std::string text = document_text(result);
   if (!is_json_ && !is_quiet_) {
-    for (const auto& path : {timeline_, store_, csv_}) {
+    for (const auto& path : {timeline_, store_, csv_, placement_}) {
       if (path) {
         text += fmt::format("\nwritten: {}", path->string());
       }
     }
-    text += (timeline_ || store_ || csv_ ? "\n" : "") + closing;
+    text += (timeline_ || store_ || csv_ || placement_ ? "\n" : "") + closing;
   }
   write_file(output_, text, overwrite_);
   std::fflush(stdout);  // so that what follows on standard error comes after it

@@ -11,7 +11,7 @@
 
 namespace switchyard {
 
-/// --json, --csv, --timeline, --save, --fail-if, -o, --force, -q, -v.
+/// --json, --csv, --timeline, --save, --placement-out, --fail-if, -o, --force, -q, -v.
 void declare_outputs(OptionTable& table);
 
 class SimulationRun {
@@ -26,12 +26,14 @@ class SimulationRun {
 
  private:
   [[nodiscard]] SimulationResult simulate_with_timeline(const Scenario& scenario) const;
+  void write_placement(const Scenario& scenario) const;
   [[nodiscard]] std::string document_text(const SimulationResult& result) const;
 
   std::string output_;
   std::optional<std::filesystem::path> csv_;
   std::optional<std::filesystem::path> timeline_;
   std::optional<std::filesystem::path> store_;
+  std::optional<std::filesystem::path> placement_;
   std::vector<Limit> limits_;
   bool is_json_;
   bool is_quiet_;

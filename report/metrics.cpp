@@ -61,7 +61,9 @@ std::vector<Metric> layer_metrics(const SimulationResult& result, const LayerRes
           {"dropped_fraction", layer.dropped_fraction},
           {"padded_fraction", layer.padded_fraction},
           {"inter_node_bytes", value_of(bytes_of(layer, &ExchangeResult::inter_node_bytes))},
-          {"intra_node_bytes", value_of(bytes_of(layer, &ExchangeResult::intra_node_bytes))}};
+          {"intra_node_bytes", value_of(bytes_of(layer, &ExchangeResult::intra_node_bytes))},
+          {"lost_token_fraction", layer.lost_token_fraction},
+          {"dropped_gate_mass", value_of(layer.dropped_gate_mass)}};
 }
 
 std::vector<Metric> total_metrics(const SimulationResult& result) {
@@ -81,7 +83,9 @@ std::vector<Metric> total_metrics(const SimulationResult& result) {
           {"intra_node_bytes", value_of(total.intra_node_bytes)},
           {"step_s", value_of(total.step_s)},
           {"straggler_rank", index_of(total.straggler_rank)},
-          {"wait_s", value_of(total.wait_s)}};
+          {"wait_s", value_of(total.wait_s)},
+          {"lost_token_fraction", total.lost_token_fraction},
+          {"dropped_gate_mass", value_of(total.dropped_gate_mass)}};
 }
 
 }  // namespace switchyard

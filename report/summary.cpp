@@ -217,6 +217,37 @@ void add_traffic(const SimulationResult& result, Facts& facts) {
               fmt::format("re-routed {:.2f} %, padding {:.2f} % of the slots sent",
                           100 * total.rerouted_fraction,
                           100 * total.padded_fraction));
+    facts.add("lost tokens",
+              fmt::format("{:.2f} %", 100 * total.lost_token_fraction),
+              total.dropped_gate_mass
+                  ? fmt::format("without any expert; {:.2f} % of the gate weights dropped",
+                                100 * *total.dropped_gate_mass)
+                  : "without any expert");
+  }
+}
+
+void add_replacement(const SimulationResult& result, Facts& facts) {
+  if (!result.replacement) {
+    return;
+  }
+  const ReplacementResult& study = *result.replacement;
+  std::int64_t copies = 0;
+  for (const MigrationResult& migration : study.migrations) {
+    copies += migration.copies;
+  }
+  facts.add("migration",
+            time_text(study.migration_s),
+            fmt::format("{}: {} experts copied, {}; not part of the step time",
+                        counted(study.migrations.size(), "move"),
+                        copies,
+                        bytes_text(study.migration_bytes)));
+  if (study.initial_step_s) {
+    facts.add("unmoved step",
+              time_text(study.initial_step_s),
+              study.break_even_steps
+                  ? fmt::format("with the initial placement: a move pays after {:.1f} steps",
+                                *study.break_even_steps)
+                  : "with the initial placement: moving experts saves nothing");
   }
 }
 
@@ -315,6 +346,7 @@ std::string summary_text(const SimulationResult& result, const SummaryOptions& o
   add_times(result, facts);
   add_bottlenecks(result, facts);
   add_traffic(result, facts);
+  add_replacement(result, facts);
   text += "\n" + facts.text() + "\n" + layer_table(result, options.all_layers);
   if (options.with_notes && !result.notes.empty()) {
     text += "\nwhat was assumed\n";

@@ -18,6 +18,10 @@ struct LayerTokens {
   Matrix<float> gate_weights;             // [rows, k] or empty
   Matrix<float> logits;                   // [rows, experts] or empty
   std::vector<std::int32_t> source_rank;  // [rows], ascending
+  std::int64_t layer = 0;                 // the model's number
+  std::size_t hidden = 0;                 // width of a token; 0 = unknown
+  std::size_t zero_cost_experts = 0;      // the last of the experts, without weights
+  std::uint64_t seed = 0;                 // for random orders
 };
 
 /// What a policy did; pairs() == kept + dropped always.

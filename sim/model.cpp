@@ -10,6 +10,7 @@
 #include "core/components/embedded.hpp"
 #include "core/components/suggestion.hpp"
 #include "core/files/json_file.hpp"
+#include "sim/expert_size.hpp"
 
 namespace switchyard {
 namespace {
@@ -116,6 +117,9 @@ ModelCost read_model(const json& model,
   parameters.get_integer(
       "shared_experts", 0, kAny, "experts every token visits; recorded, not priced");
   cost.dtype = parameters.get_choice("dtype", "bf16", kDtypes, "of weights and expert arithmetic");
+  cost.zero_cost_experts = parameters.get_integer(
+      "zero_cost_experts", 0, kAny, "the last of the experts, without weights (MoE++)");
+  cost.weights = read_weight_form(parameters);
   parameters.finish();
   cost.experts = agreed(cost.experts, traced.experts, "experts", where.child("experts"));
   cost.top_k = agreed(cost.top_k, traced.top_k, "choices per token", where.child("top_k"));
@@ -127,6 +131,13 @@ ModelCost read_model(const json& model,
                        "name the model (--model deepseek_v3; switchyard list models) or set "
                        "model.hidden and model.expert_hidden");
   }
+  if (cost.zero_cost_experts >= cost.experts && cost.zero_cost_experts > 0) {
+    throw InvalidInput(fmt::format("{} zero-cost experts of {} leave none with weights",
+                                   cost.zero_cost_experts,
+                                   cost.experts),
+                       where.child("zero_cost_experts"));
+  }
+  check_weight_form(cost, where);
   resolved = parameters.resolved();
   resolved["hidden"] = cost.hidden;
   resolved["experts"] = cost.experts;
@@ -168,6 +179,7 @@ ComputeDevice read_device(Parameters& compute, const std::string& dtype) {
   const json peaks = parameters.get_json("peak", "dense peak rate by data type");
   device.memory_bandwidth =
       parameters.get_bandwidth("memory_bandwidth", BytesPerSecond{1}, "of the device memory");
+  device.memory = parameters.get_bytes("memory", Bytes{0}, "size of the device memory");
   parameters.finish();
   if (!peaks.contains(dtype)) {
     throw InvalidInput(fmt::format("{} has no peak rate for {}", device.name, dtype),
@@ -180,24 +192,27 @@ ComputeDevice read_device(Parameters& compute, const std::string& dtype) {
 
 std::vector<double> expert_seconds(const ComputeDevice& device,
                                    const ModelCost& model,
-                                   const Matrix<std::int64_t>& rows_by_rank) {
-  const double width = static_cast<double>(model.hidden) * static_cast<double>(model.expert_hidden);
-  const auto matrices = static_cast<double>(model.matrices());
+                                   const Matrix<std::int64_t>& rows_by_rank,
+                                   std::int32_t shards) {
+  const ExpertSize size = expert_size(model);
+  const double share = 1.0 / shards;
   const auto element = static_cast<double>(element_bytes(model.dtype, {}));
+  const double weight_bytes = share * static_cast<double>(size.private_bytes);
   const double peak = device.peak.value * device.compute_efficiency;
   const double memory = device.memory_bandwidth.value * device.memory_efficiency;
   std::vector<double> seconds(rows_by_rank.rows(), 0.0);
   for (std::size_t rank = 0; rank < rows_by_rank.rows(); ++rank) {
     double busy = 0;
-    for (const std::int64_t count : rows_by_rank.row(rank)) {
+    const auto rows_of = rows_by_rank.row(rank);
+    for (const std::int64_t count :
+         rows_of.first(rows_of.size() - static_cast<std::size_t>(model.zero_cost_experts))) {
       if (count == 0) {
         continue;
       }
       const auto rows = static_cast<double>(count);
-      const double flops = 2 * rows * matrices * width;
+      const double flops = share * (rows * size.flops_per_row + size.rebuild_flops);
       // Weights once; tokens in and results out.
-      const double bytes =
-          element * (matrices * width + 2 * rows * static_cast<double>(model.hidden));
+      const double bytes = weight_bytes + element * 2 * rows * static_cast<double>(model.hidden);
       busy += std::max(flops / peak, bytes / memory);
     }
     seconds[rank] = busy > 0 ? busy + device.launch_overhead.count() : 0;

@@ -15,6 +15,19 @@
 
 namespace switchyard {
 
+/// How the weights of an expert are represented.
+struct WeightForm {
+  enum class Kind {
+    Full,     // plain matrices
+    Mpo,      // matrix product operators, the central tensor shared by all experts (MPOE)
+    RankOne,  // adapters a b^T beside a frozen model (MoR1E)
+  };
+
+  Kind kind = Kind::Full;
+  std::vector<std::int64_t> input_factors;   // Mpo: their product is `hidden`
+  std::vector<std::int64_t> output_factors;  // Mpo: their product is `expert_hidden`
+};
+
 /// One MoE layer of a model. Zero = not said.
 struct ModelCost {
   std::int64_t hidden = 0;         // width of a token
@@ -23,7 +36,9 @@ struct ModelCost {
   std::int64_t experts = 0;
   std::int64_t top_k = 0;
   std::int64_t layers = 0;
-  std::string dtype = "bf16";  // of weights and expert arithmetic
+  std::string dtype = "bf16";          // of weights and expert arithmetic
+  std::int64_t zero_cost_experts = 0;  // the last of `experts`: no weights, no arithmetic (MoE++)
+  WeightForm weights;                  // how an expert's matrices are stored
 
   [[nodiscard]] std::int64_t matrices() const { return is_gated ? 3 : 2; }
 };
@@ -48,6 +63,7 @@ struct ComputeDevice {
   std::string name;
   FlopsPerSecond peak;  // dense, at the model's dtype
   BytesPerSecond memory_bandwidth;
+  Bytes memory;                   // of the device; 0 = its preset does not say
   double compute_efficiency = 1;  // share of `peak` that expert GEMMs reach
   double memory_efficiency = 1;   // share of `memory_bandwidth`
   Seconds launch_overhead{0};     // once per rank and layer
@@ -58,9 +74,11 @@ ComputeDevice read_device(Parameters& compute, const std::string& dtype);
 
 /// Seconds each rank needs for its experts, [ranks]. Each expert is a roofline of its own
 /// (Williams et al., CACM 52(4), 2009): max(flops / peak, (weights + activations) / memory rate).
+/// With `shards` > 1 a rank computes that part of every expert's inner width.
 std::vector<double> expert_seconds(const ComputeDevice& device,
                                    const ModelCost& model,
-                                   const Matrix<std::int64_t>& rows_by_rank);
+                                   const Matrix<std::int64_t>& rows_by_rank,
+                                   std::int32_t shards = 1);
 
 /// Names of the embedded presets, sorted: "models" or "devices".
 std::vector<std::string> preset_names(const std::string& kind);

@@ -1,4 +1,4 @@
-// What all placement rules share: the registry, the invariant, and the choice of replica.
+// What all placement rules share: the registry, the invariant, and the loads they balance.
 #include "sim/placement.hpp"
 
 #include <algorithm>
@@ -14,6 +14,10 @@ void check_placement(const Placement& placement, const PlacementInput& input) {
   for (const LayerPlacement& layer : placement.layers) {
     SWITCHYARD_CHECK(layer.slot_to_expert.size() == layer.slot_to_rank.size(),
                      "each slot has an expert and a rank");
+    SWITCHYARD_CHECK(
+        layer.shards == 1 || (layer.shards == static_cast<std::int32_t>(input.ranks) &&
+                              layer.slot_to_expert.size() == input.experts * input.ranks),
+        "experts are whole, or cut over all ranks");
     std::vector<bool> has_slot(input.experts, false);
     for (std::size_t slot = 0; slot < layer.slot_to_expert.size(); ++slot) {
       const auto expert = static_cast<std::size_t>(layer.slot_to_expert[slot]);
@@ -26,46 +30,6 @@ void check_placement(const Placement& placement, const PlacementInput& input) {
   }
 }
 
-ExpertRanks::ExpertRanks(const LayerPlacement& placement,
-                         std::size_t experts,
-                         const Fabric& fabric,
-                         std::size_t ranks)
-    : experts_(experts) {
-  std::vector<std::vector<std::int32_t>> replicas(experts);  // ascending ranks of each expert
-  for (std::size_t slot = 0; slot < placement.slot_to_expert.size(); ++slot) {
-    replicas[static_cast<std::size_t>(placement.slot_to_expert[slot])].push_back(
-        placement.slot_to_rank[slot]);
-  }
-  for (auto& holders : replicas) {
-    std::sort(holders.begin(), holders.end());
-    is_replicated_ = is_replicated_ || holders.size() > 1;
-  }
-  if (!is_replicated_) {
-    for (const auto& holders : replicas) {
-      ranks_.push_back(holders.front());
-    }
-    return;
-  }
-  ranks_.resize(ranks * experts);
-  for (std::size_t source = 0; source < ranks; ++source) {
-    const NodeId home = fabric.node_of(RankId{source});
-    for (std::size_t expert = 0; expert < experts; ++expert) {
-      const auto& holders = replicas[expert];
-      std::int32_t chosen = holders[source % holders.size()];
-      for (const std::int32_t rank : holders) {
-        if (fabric.node_of(RankId{rank}) == home) {
-          chosen = rank;
-          break;
-        }
-      }
-      if (std::binary_search(holders.begin(), holders.end(), static_cast<std::int32_t>(source))) {
-        chosen = static_cast<std::int32_t>(source);
-      }
-      ranks_[source * experts + expert] = chosen;
-    }
-  }
-}
-
 void require_experts_for_ranks(const PlacementInput& input) {
   if (input.experts < input.ranks) {
     throw InvalidInput(fmt::format("{} experts cannot be spread over {} ranks: some ranks would "
@@ -75,6 +39,24 @@ void require_experts_for_ranks(const PlacementInput& input) {
                        {},
                        fmt::format("simulate at most {0} ranks (--ranks {0})", input.experts));
   }
+}
+
+Matrix<double> loads_by_layer(const PlacementInput& input) {
+  SWITCHYARD_CHECK(input.load != nullptr, "the rule asked for loads");
+  Matrix<double> loads(input.layers.size(), input.experts);
+  for (std::size_t i = 0; i < input.load->rows.size(); ++i) {
+    const LoadRow& row = input.load->rows[i];
+    const auto layer = std::lower_bound(input.layers.begin(), input.layers.end(), row.layer);
+    if (!input.steps.contains(row.step) || layer == input.layers.end() || *layer != row.layer) {
+      continue;
+    }
+    const auto sums = loads.row(static_cast<std::size_t>(layer - input.layers.begin()));
+    const auto counts = input.load->counts.row(i);
+    for (std::size_t expert = 0; expert < sums.size(); ++expert) {
+      sums[expert] += static_cast<double>(counts[expert]);
+    }
+  }
+  return loads;
 }
 
 }  // namespace switchyard

@@ -3,6 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/capacity_sweep_run.hpp"
+#include "cli/crossings_run.hpp"
 #include "cli/exchange_run.hpp"
 #include "cli/file_kind.hpp"
 #include "cli/framework/command.hpp"
@@ -27,6 +29,8 @@ class SimulateCommand final : public Command {
     table.argument("SCENARIO", "scenario document (JSON); flags below override it", Values::path());
     declare_scenario(table);
     declare_exchange(table);
+    declare_capacity_sweep(table);
+    declare_crossings(table);
     declare_outputs(table);
   }
 
@@ -46,7 +50,11 @@ class SimulateCommand final : public Command {
       throw InvalidInput("is not a scenario: wanted a JSON object", where);
     }
     apply_scenario_options(document, options);
-    return run.run(load_scenario_with_samples(document, where));
+    const Scenario scenario = load_scenario_with_samples(document, where);
+    if (wants_capacity_sweep(options)) {
+      return run_capacity_sweep(options, scenario);
+    }
+    return wants_crossings(options) ? run_crossings(options, scenario) : run.run(scenario);
   }
 
  private:

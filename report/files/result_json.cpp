@@ -16,6 +16,26 @@ void append(ordered_json& object, const std::vector<Metric>& metrics) {
   }
 }
 
+ordered_json replacement_json(const ReplacementResult& study) {
+  const auto number = [](const std::optional<double>& value) {
+    return value ? ordered_json(*value) : ordered_json();
+  };
+  ordered_json object{{"migration_s", study.migration_s},
+                      {"migration_bytes", study.migration_bytes},
+                      {"step_s", number(study.step_s)},
+                      {"initial_step_s", number(study.initial_step_s)},
+                      {"break_even_steps", number(study.break_even_steps)},
+                      {"migrations", ordered_json::array()}};
+  for (const MigrationResult& migration : study.migrations) {
+    object["migrations"].push_back({{"step", migration.step},
+                                    {"copies", migration.copies},
+                                    {"bytes", migration.bytes},
+                                    {"time_s", migration.time_s},
+                                    {"lower_bound_s", migration.lower_bound_s}});
+  }
+  return object;
+}
+
 }  // namespace
 
 ordered_json json_value(const MetricValue& value) {
@@ -48,6 +68,9 @@ ordered_json result_to_json(const SimulationResult& result) {
   }
   document["total"] = ordered_json::object();
   append(document["total"], total_metrics(result));
+  if (result.replacement) {
+    document["replacement"] = replacement_json(*result.replacement);
+  }
   document["is_partial"] = result.is_partial;
   document["notes"] = result.notes;
   return document;

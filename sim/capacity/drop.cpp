@@ -7,10 +7,10 @@ namespace {
 
 class Drop final : public CapacityPolicy {
  public:
-  explicit Drop(Parameters& parameters) : limit_(parameters, /*may_be_global=*/true) {}
+  explicit Drop(Parameters& parameters) : limit_(parameters, /*may_share=*/true) {}
 
   [[nodiscard]] bool needs_weights() const override {
-    return limit_.order() == CapacityLimit::Order::Weight;
+    return limit_.queue().order() == SlotQueue::Order::Weight;
   }
 
   [[nodiscard]] CapacityOutcome apply(LayerTokens& tokens) const override {

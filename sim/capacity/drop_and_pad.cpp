@@ -8,10 +8,10 @@ namespace {
 
 class DropAndPad final : public CapacityPolicy {
  public:
-  explicit DropAndPad(Parameters& parameters) : limit_(parameters, /*may_be_global=*/false) {}
+  explicit DropAndPad(Parameters& parameters) : limit_(parameters, /*may_share=*/false) {}
 
   [[nodiscard]] bool needs_weights() const override {
-    return limit_.order() == CapacityLimit::Order::Weight;
+    return limit_.queue().order() == SlotQueue::Order::Weight;
   }
 
   [[nodiscard]] CapacityOutcome apply(LayerTokens& tokens) const override {

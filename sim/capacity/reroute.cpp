@@ -40,18 +40,18 @@ bool move_to_next(LayerTokens& tokens, const Pair& pair, std::vector<std::int64_
 
 class Reroute final : public CapacityPolicy {
  public:
-  explicit Reroute(Parameters& parameters) : limit_(parameters, /*may_be_global=*/true) {}
+  explicit Reroute(Parameters& parameters) : limit_(parameters, /*may_share=*/true) {}
 
   [[nodiscard]] bool needs_weights() const override {
-    return limit_.order() == CapacityLimit::Order::Weight;
+    return limit_.queue().order() == SlotQueue::Order::Weight;
   }
 
   [[nodiscard]] bool needs_logits() const override { return true; }
 
   [[nodiscard]] CapacityOutcome apply(LayerTokens& tokens) const override {
     CapacityOutcome outcome;
-    limit_.for_each_group(tokens, [&](const std::vector<Pair>& pairs, std::int64_t slots) {
-      serve_group(tokens, pairs, slots, outcome);
+    limit_.queue().for_each_group(tokens, [&](const TokenGroup& group) {
+      serve_group(tokens, group.pairs, limit_.slots(tokens, group.tokens), outcome);
     });
     return outcome;
   }

@@ -3,6 +3,8 @@
 #include "sim/exchange/traffic.hpp"
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
 namespace switchyard {
 
@@ -10,7 +12,7 @@ TrafficCounter::TrafficCounter(const ExpertRanks& expert_ranks,
                                const Fabric& fabric,
                                std::size_t ranks,
                                std::size_t experts)
-    : expert_ranks_(expert_ranks), experts_(experts) {
+    : expert_ranks_(expert_ranks), replicas_(expert_ranks, ranks), experts_(experts) {
   std::int32_t nodes = 0;
   for (std::size_t rank = 0; rank < ranks; ++rank) {
     node_of_rank_.push_back(fabric.node_of(RankId{rank}).value);
@@ -26,6 +28,26 @@ TrafficCounter::TrafficCounter(const ExpertRanks& expert_ranks,
   node_stamp_.assign(static_cast<std::size_t>(nodes), 0);
 }
 
+// One pair of the current token (stamp_) crosses to `rank`.
+inline void TrafficCounter::add_pair(std::size_t source, std::size_t expert, std::size_t rank) {
+  ++traffic_.copies(source, rank);
+  // With one holder per expert a short vector does, and stays in the nearest cache.
+  ++(expert_ranks_.single_ranks().empty() ? traffic_.expert_rows(rank, expert)
+                                          : expert_count_[expert]);
+  traffic_.unique_rank_tokens(source, rank) += rank_stamp_[rank] != stamp_ ? 1 : 0;
+  rank_stamp_[rank] = stamp_;
+  const auto node = static_cast<std::size_t>(node_of_rank_[rank]);
+  traffic_.unique_node_tokens(source, node) += node_stamp_[node] != stamp_ ? 1 : 0;
+  node_stamp_[node] = stamp_;
+}
+
+// Experts cut over all ranks: every part wants the token.
+void TrafficCounter::add_to_every_rank(std::size_t source, std::size_t expert) {
+  for (std::size_t rank = 0; rank < rank_stamp_.size(); ++rank) {
+    add_pair(source, expert, rank);
+  }
+}
+
 // Returns the first row with an id outside the experts, or the number of rows.
 template <class Id>
 std::size_t TrafficCounter::add_rows(std::span<const Id> ids,
@@ -33,6 +55,7 @@ std::size_t TrafficCounter::add_rows(std::span<const Id> ids,
                                      std::span<const std::int32_t> source_ranks) {
   constexpr Id kNone = static_cast<Id>(-1);
   const std::span<const std::int32_t> single = expert_ranks_.single_ranks();
+  const bool is_sharded = expert_ranks_.shards() > 1;
   for (std::size_t row = 0; row < source_ranks.size(); ++row) {
     const auto source = static_cast<std::size_t>(source_ranks[row]);
     std::int64_t* copies = traffic_.copies.row(source).data();
@@ -49,11 +72,17 @@ std::size_t TrafficCounter::add_rows(std::span<const Id> ids,
       if (expert >= experts_) {
         return row;
       }
-      const auto rank = static_cast<std::size_t>(
-          single.empty() ? expert_ranks_.rank_of(source, expert) : single[expert]);
+      ++traffic_.pairs;
+      if (single.empty()) {
+        is_sharded
+            ? add_to_every_rank(source, expert)
+            : add_pair(source, expert, static_cast<std::size_t>(replicas_.next(source, expert)));
+        continue;
+      }
+      // The common case, written out: add_pair() with its row addresses kept in registers.
+      const auto rank = static_cast<std::size_t>(single[expert]);
       ++copies[rank];
-      // With one holder per expert a short vector does, and stays in the nearest cache.
-      ++(single.empty() ? traffic_.expert_rows(rank, expert) : expert_count_[expert]);
+      ++expert_count_[expert];
       unique_ranks[rank] += rank_stamp_[rank] != stamp_ ? 1 : 0;
       rank_stamp_[rank] = stamp_;
       const auto node = static_cast<std::size_t>(node_of_rank_[rank]);
@@ -87,13 +116,51 @@ void TrafficCounter::add(const Matrix<std::int32_t>& ids,
   SWITCHYARD_CHECK(done == source_ranks.size(), "a capacity policy made an expert up");
 }
 
+namespace {
+
+// Experts without a choice first, then the others by falling count, so that a choice by load knows
+// what it cannot change.
+std::vector<std::size_t> order_of_choosing(const ExpertRanks& expert_ranks,
+                                           std::span<const std::int64_t> counts) {
+  std::vector<std::size_t> order(counts.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (expert_ranks.choice() == ReplicaChoice::LeastLoaded) {
+    const auto key = [&](std::size_t expert) {
+      const bool has_choice = expert_ranks.holders_of(expert).size() > 1;
+      return std::pair(has_choice, has_choice ? -counts[expert] : 0);
+    };
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t left, std::size_t right) {
+      return key(left) < key(right);
+    });
+  }
+  return order;
+}
+
+}  // namespace
+
 void TrafficCounter::add_counts(std::size_t source_rank, std::span<const std::int64_t> counts) {
   has_tokens_ = false;
   traffic_.rank_tokens.clear();
-  for (std::size_t expert = 0; expert < counts.size(); ++expert) {
-    const auto rank = static_cast<std::size_t>(expert_ranks_.rank_of(source_rank, expert));
-    traffic_.copies(source_rank, rank) += counts[expert];
-    traffic_.expert_rows(rank, expert) += counts[expert];
+  const std::size_t ranks = rank_stamp_.size();
+  const bool is_sharded = expert_ranks_.shards() > 1;
+  const std::span<const std::int32_t> single = expert_ranks_.single_ranks();
+  std::vector<std::int64_t> rows(ranks);
+  for (const std::size_t expert : order_of_choosing(expert_ranks_, counts)) {
+    traffic_.pairs += counts[expert];
+    if (!single.empty()) {
+      const auto rank = static_cast<std::size_t>(single[expert]);
+      traffic_.copies(source_rank, rank) += counts[expert];
+      traffic_.expert_rows(rank, expert) += counts[expert];
+      continue;
+    }
+    std::fill(rows.begin(), rows.end(), is_sharded ? counts[expert] : 0);
+    if (!is_sharded) {
+      replicas_.spread(source_rank, expert, counts[expert], rows);
+    }
+    for (std::size_t rank = 0; rank < ranks; ++rank) {
+      traffic_.copies(source_rank, rank) += rows[rank];
+      traffic_.expert_rows(rank, expert) += rows[rank];
+    }
   }
 }
 
@@ -104,9 +171,14 @@ void TrafficCounter::pad_to(std::span<const std::int64_t> slots) {
   std::fill(expert_count_.begin(), expert_count_.end(), 0);
   for (std::size_t source = 0; source < ranks; ++source) {
     for (std::size_t expert = 0; expert < experts_; ++expert) {
-      const auto rank = static_cast<std::size_t>(expert_ranks_.rank_of(source, expert));
-      traffic_.copies(source, rank) += slots[source];
-      traffic_.expert_rows(rank, expert) += slots[source];
+      // A padded buffer goes to one place; the parts of a cut expert each need it.
+      const auto nearest = static_cast<std::size_t>(expert_ranks_.rank_of(source, expert));
+      for (std::size_t rank = 0; rank < ranks; ++rank) {
+        if (rank == nearest || expert_ranks_.shards() > 1) {
+          traffic_.copies(source, rank) += slots[source];
+          traffic_.expert_rows(rank, expert) += slots[source];
+        }
+      }
     }
   }
   // A padded buffer is cut by expert, not by token: nothing can be sent once for two experts.

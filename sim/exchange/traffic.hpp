@@ -7,7 +7,7 @@
 
 #include "core/matrix.hpp"
 #include "sim/all_to_all.hpp"
-#include "sim/placement.hpp"
+#include "sim/exchange/expert_ranks.hpp"
 #include "topologies/fabric.hpp"
 
 namespace switchyard {
@@ -19,6 +19,7 @@ struct TrafficMatrix {
   Matrix<std::int64_t> unique_node_tokens;  // [ranks, nodes] distinct tokens; empty if unknown
   Matrix<std::int64_t> expert_rows;         // [ranks, experts] rows each rank's copy computes
   std::vector<std::int64_t> rank_tokens;    // [ranks] tokens that start there; empty if unknown
+  std::int64_t pairs = 0;                   // (token, choice) pairs counted, each once
 };
 
 /// Adds tokens to a traffic matrix, chunk by chunk.
@@ -46,12 +47,15 @@ class TrafficCounter {
   [[nodiscard]] TrafficMatrix take();
 
  private:
+  void add_pair(std::size_t source, std::size_t expert, std::size_t rank);
+  void add_to_every_rank(std::size_t source, std::size_t expert);
   template <class Id>
   std::size_t add_rows(std::span<const Id> ids,
                        std::size_t top_k,
                        std::span<const std::int32_t> source_ranks);
 
   const ExpertRanks& expert_ranks_;
+  ReplicaCursor replicas_;
   std::size_t experts_;
   std::vector<std::int32_t> node_of_rank_;
   std::vector<std::int64_t> expert_count_;  // [experts] rows, while every expert has one holder

@@ -3,8 +3,6 @@
 #include "sim/replay/layer_pricing.hpp"
 
 #include <algorithm>
-#include <numeric>
-#include <set>
 
 #include <fmt/format.h>
 
@@ -97,13 +95,15 @@ void fill_loads(const TrafficMatrix& traffic, LayerResult& result) {
   result.busiest_rank = index_of_largest(result.rank_rows);
 }
 
-void fill_capacity(const CapacityOutcome& outcome, LayerResult& result) {
+void fill_capacity(const CapacityOutcome& outcome, const CapacityLoss& loss, LayerResult& result) {
   SWITCHYARD_CHECK(outcome.pairs == outcome.kept + outcome.dropped,
                    "pairs routed = kept + dropped");
   result.pairs = outcome.pairs;
   result.dropped_fraction = fraction(outcome.dropped, outcome.pairs);
   result.rerouted_fraction = fraction(outcome.rerouted, outcome.pairs);
   result.padded_fraction = fraction(outcome.padded, outcome.kept + outcome.padded);
+  result.lost_token_fraction = fraction(loss.lost_tokens, loss.tokens);
+  result.dropped_gate_mass = loss.dropped_gate_mass;
 }
 
 }  // namespace
@@ -113,12 +113,8 @@ LayerPricer::LayerPricer(const Scenario& scenario)
       trace_(std::get_if<RoutingTrace>(scenario.routing.get())),
       load_(std::get_if<ExpertLoad>(scenario.routing.get())) {
   check_fidelity(*scenario.capacity, *scenario.routing);
-  std::set<std::int64_t> layers;
   if (trace_ != nullptr) {
     ranks_.emplace(*trace_, scenario.rank_rule, scenario.ranks);
-    for (const StepLayer& step_layer : trace_->step_layers()) {
-      layers.insert(step_layer.layer);
-    }
   } else {
     for (std::size_t row = 0; row < load_->rows.size(); ++row) {
       const bool is_next = row == 0 || load_->rows[row].step != load_->rows[row - 1].step ||
@@ -127,29 +123,13 @@ LayerPricer::LayerPricer(const Scenario& scenario)
         load_groups_.push_back({row, row});
       }
       load_groups_.back().last = row + 1;
-      layers.insert(load_->rows[row].layer);
     }
   }
-  layer_ids_.assign(layers.begin(), layers.end());
-  const PlacementInput input{.experts = static_cast<std::size_t>(scenario.model.experts),
-                             .ranks = scenario.ranks,
-                             .layers = layer_ids_,
-                             .fabric = scenario.fabric.get(),
-                             .load = load_};
-  const Placement placement = scenario.placement->place(input);
-  check_placement(placement, input);
-  for (const LayerPlacement& layer : placement.layers) {
-    expert_ranks_.emplace_back(layer, input.experts, *scenario.fabric, scenario.ranks);
-  }
+  placements_.emplace(scenario, ranks_ ? &*ranks_ : nullptr);
 }
 
 std::size_t LayerPricer::layer_count() const {
   return trace_ != nullptr ? trace_->step_layers().size() : load_groups_.size();
-}
-
-const ExpertRanks& LayerPricer::experts_of(std::int64_t layer) const {
-  const auto found = std::lower_bound(layer_ids_.begin(), layer_ids_.end(), layer);
-  return expert_ranks_[static_cast<std::size_t>(found - layer_ids_.begin())];
 }
 
 LayerPricer::CountedLayer LayerPricer::count_tokens(const StepLayer& step_layer) const {
@@ -157,15 +137,17 @@ LayerPricer::CountedLayer LayerPricer::count_tokens(const StepLayer& step_layer)
     return count_with_capacity(*trace_, step_layer, *ranks_);
   }
   const auto experts = static_cast<std::size_t>(scenario_.model.experts);
-  TrafficCounter counter(experts_of(step_layer.layer), *scenario_.fabric, scenario_.ranks, experts);
+  TrafficCounter counter(placements_->at(step_layer.step, step_layer.layer),
+                         *scenario_.fabric,
+                         scenario_.ranks,
+                         experts);
   for (std::size_t position = 0; position < step_layer.chunks.size(); ++position) {
     const Chunk& chunk = trace_->chunks()[step_layer.chunks[position]];
     counter.add(*trace_, chunk, trace_->expert_ids(chunk), ranks_->ranks_of(step_layer, position));
     trace_->release(chunk);
   }
-  CountedLayer counted{.traffic = counter.take(), .capacity = {}};
-  const auto copies = counted.traffic.copies.values();
-  counted.capacity.pairs = std::accumulate(copies.begin(), copies.end(), std::int64_t{0});
+  CountedLayer counted{.traffic = counter.take(), .capacity = {}, .loss = {}};
+  counted.capacity.pairs = counted.traffic.pairs;
   counted.capacity.kept = counted.capacity.pairs;
   return counted;
 }
@@ -175,14 +157,21 @@ LayerPricer::CountedLayer LayerPricer::count_with_capacity(const RoutingTrace& t
                                                            const RankAssignment& ranks) const {
   const std::vector<RowOrigin> rows = rows_by_rank(step_layer, ranks);
   const auto experts = static_cast<std::size_t>(scenario_.model.experts);
-  const bool with_weights = scenario_.capacity->needs_weights();
+  // Weights are read where there are any: they tell what a dropped choice was worth.
+  const bool with_weights =
+      !rows.empty() && trace.gate_weights(trace.chunks()[step_layer.chunks.front()]).has_value();
   const bool with_logits = scenario_.capacity->needs_logits();
-  LayerTokens tokens{.experts = experts,
-                     .ranks = scenario_.ranks,
-                     .expert_ids = Matrix<std::int32_t>(rows.size(), trace.top_k()),
-                     .gate_weights = Matrix<float>(with_weights ? rows.size() : 0, trace.top_k()),
-                     .logits = Matrix<float>(with_logits ? rows.size() : 0, experts),
-                     .source_rank = {}};
+  LayerTokens tokens{
+      .experts = experts,
+      .ranks = scenario_.ranks,
+      .expert_ids = Matrix<std::int32_t>(rows.size(), trace.top_k()),
+      .gate_weights = Matrix<float>(with_weights ? rows.size() : 0, trace.top_k()),
+      .logits = Matrix<float>(with_logits ? rows.size() : 0, experts),
+      .source_rank = {},
+      .layer = step_layer.layer,
+      .hidden = static_cast<std::size_t>(scenario_.model.hidden),
+      .zero_cost_experts = static_cast<std::size_t>(scenario_.model.zero_cost_experts),
+      .seed = scenario_.seed};
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const Chunk& chunk = trace.chunks()[step_layer.chunks[rows[i].position]];
     copy_ids(trace, chunk, rows[i].row, experts, tokens.expert_ids.row(i));
@@ -194,8 +183,13 @@ LayerPricer::CountedLayer LayerPricer::count_with_capacity(const RoutingTrace& t
     }
     tokens.source_rank.push_back(rows[i].rank);
   }
-  CountedLayer counted{.traffic = {}, .capacity = scenario_.capacity->apply(tokens)};
-  TrafficCounter counter(experts_of(step_layer.layer), *scenario_.fabric, scenario_.ranks, experts);
+  const Matrix<std::int32_t> wishes = tokens.expert_ids;
+  CountedLayer counted{.traffic = {}, .capacity = scenario_.capacity->apply(tokens), .loss = {}};
+  counted.loss = capacity_loss(wishes, tokens);
+  TrafficCounter counter(placements_->at(step_layer.step, step_layer.layer),
+                         *scenario_.fabric,
+                         scenario_.ranks,
+                         experts);
   counter.add(tokens.expert_ids, tokens.source_rank);
   if (!counted.capacity.padded_slots.empty()) {
     counter.pad_to(counted.capacity.padded_slots);
@@ -206,8 +200,9 @@ LayerPricer::CountedLayer LayerPricer::count_with_capacity(const RoutingTrace& t
 
 LayerPricer::CountedLayer LayerPricer::count_loads(const LoadGroup& group) const {
   const auto experts = static_cast<std::size_t>(scenario_.model.experts);
-  const std::int64_t layer = load_->rows[group.first].layer;
-  TrafficCounter counter(experts_of(layer), *scenario_.fabric, scenario_.ranks, experts);
+  const LoadRow& first = load_->rows[group.first];
+  TrafficCounter counter(
+      placements_->at(first.step, first.layer), *scenario_.fabric, scenario_.ranks, experts);
   CountedLayer counted;
   for (std::size_t row = group.first; row < group.last; ++row) {
     const std::int64_t source = load_->rows[row].source_rank;
@@ -216,8 +211,7 @@ LayerPricer::CountedLayer LayerPricer::count_loads(const LoadGroup& group) const
                        load_->counts.row(row));
   }
   counted.traffic = counter.take();
-  const auto copies = counted.traffic.copies.values();
-  counted.capacity.pairs = std::accumulate(copies.begin(), copies.end(), std::int64_t{0});
+  counted.capacity.pairs = counted.traffic.pairs;
   counted.capacity.kept = counted.capacity.pairs;
   return counted;
 }
@@ -250,9 +244,12 @@ PricedLayer LayerPricer::price(std::size_t index) const {
     counted = count_loads(load_groups_[index]);
   }
   fill_loads(counted.traffic, layer.result);
-  fill_capacity(counted.capacity, layer.result);
+  fill_capacity(counted.capacity, counted.loss, layer.result);
   layer.result.rank_compute_s =
-      expert_seconds(scenario_.device, scenario_.model, counted.traffic.expert_rows);
+      expert_seconds(scenario_.device,
+                     scenario_.model,
+                     counted.traffic.expert_rows,
+                     placements_->at(layer.result.step, layer.result.layer).shards());
   layer.result.compute_s =
       *std::max_element(layer.result.rank_compute_s.begin(), layer.result.rank_compute_s.end());
   if (counted.has_sources) {

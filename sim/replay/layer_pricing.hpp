@@ -4,6 +4,8 @@
 
 #include <optional>
 
+#include "sim/capacity_loss.hpp"
+#include "sim/replay/placement_plan.hpp"
 #include "sim/replay/result.hpp"
 #include "sim/replay/scenario.hpp"
 
@@ -31,6 +33,8 @@ class LayerPricer {
   [[nodiscard]] std::size_t layer_count() const;
   [[nodiscard]] PricedLayer price(std::size_t index) const;
 
+  [[nodiscard]] const PlacementPlan& placements() const { return *placements_; }
+
  private:
   /// Rows of ExpertLoad::rows of one (step, layer).
   struct LoadGroup {
@@ -41,10 +45,10 @@ class LayerPricer {
   struct CountedLayer {
     TrafficMatrix traffic;
     CapacityOutcome capacity;
+    CapacityLoss loss;
     bool has_sources = true;
   };
 
-  [[nodiscard]] const ExpertRanks& experts_of(std::int64_t layer) const;
   [[nodiscard]] CountedLayer count_tokens(const StepLayer& step_layer) const;
   [[nodiscard]] CountedLayer count_with_capacity(const RoutingTrace& trace,
                                                  const StepLayer& step_layer,
@@ -58,8 +62,7 @@ class LayerPricer {
   const ExpertLoad* load_ = nullptr;
   std::optional<RankAssignment> ranks_;
   std::vector<LoadGroup> load_groups_;
-  std::vector<std::int64_t> layer_ids_;    // ascending
-  std::vector<ExpertRanks> expert_ranks_;  // parallel to layer_ids_
+  std::optional<PlacementPlan> placements_;
 };
 
 }  // namespace switchyard

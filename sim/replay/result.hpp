@@ -41,16 +41,18 @@ struct LayerResult {
   double rank_imbalance = 1;            // max / mean rows per rank
   std::int32_t busiest_expert = -1;
   std::int32_t busiest_rank = -1;
-  std::int64_t pairs = 0;                 // (token, choice) pairs routed
-  double dropped_fraction = 0;            // of pairs
-  double rerouted_fraction = 0;           // of pairs
-  double padded_fraction = 0;             // empty slots over all slots sent
-  std::optional<double> wait_s;           // sum over ranks of waiting for the slowest
-  std::int32_t straggler_rank = -1;       // last to finish the layer
-  std::vector<std::int64_t> expert_rows;  // [experts]
-  std::vector<std::int64_t> rank_rows;    // [ranks]
-  std::vector<double> rank_start_s;       // [ranks] arrival at the layer, from the step's start
-  std::vector<double> rank_compute_s;     // [ranks]
+  std::int64_t pairs = 0;                   // (token, choice) pairs routed
+  double dropped_fraction = 0;              // of pairs
+  double rerouted_fraction = 0;             // of pairs
+  double padded_fraction = 0;               // empty slots over all slots sent
+  double lost_token_fraction = 0;           // of tokens: every choice dropped
+  std::optional<double> dropped_gate_mass;  // share of the gate weights; empty without weights
+  std::optional<double> wait_s;             // sum over ranks of waiting for the slowest
+  std::int32_t straggler_rank = -1;         // last to finish the layer
+  std::vector<std::int64_t> expert_rows;    // [experts]
+  std::vector<std::int64_t> rank_rows;      // [ranks]
+  std::vector<double> rank_start_s;         // [ranks] arrival at the layer, from the step's start
+  std::vector<double> rank_compute_s;       // [ranks]
 };
 
 /// Sums and extremes over all layers of all steps.
@@ -69,12 +71,37 @@ struct TotalResult {
   double dropped_fraction = 0;
   double rerouted_fraction = 0;
   double padded_fraction = 0;
+  double lost_token_fraction = 0;           // mean over layers
+  std::optional<double> dropped_gate_mass;  // mean over the layers that have it
   std::optional<double> inter_node_bytes;
   std::optional<double> intra_node_bytes;
   std::optional<double> wait_s;
   std::int32_t straggler_rank = -1;   // most often last
   std::int32_t bottleneck_link = -1;  // most time as the busiest link
   std::size_t worst_layer = 0;        // index into layers, by layer_s (or rank imbalance at L0)
+};
+
+/// A change of placement before a step: expert weights copied from rank to rank.
+struct MigrationResult {
+  std::int64_t step = 0;    // the first step of the new placement
+  std::int64_t copies = 0;  // of experts that moved
+  double bytes = 0;
+  double time_s = 0;  // with nothing else on the fabric
+  double lower_bound_s = 0;
+};
+
+/// What placing experts anew gained over leaving them where they were first.
+struct ReplacementResult {
+  std::vector<MigrationResult> migrations;
+  double migration_s = 0;      // sum
+  double migration_bytes = 0;  // sum
+  /// Mean step with the placements of the run, and with the initial one throughout; migrations
+  /// left out. Empty where the trace gives no times (L0).
+  std::optional<double> step_s;
+  std::optional<double> initial_step_s;
+  /// Steps a placement must hold before the time it saves covers a migration; empty if it saves
+  /// nothing, or nothing moved.
+  std::optional<double> break_even_steps;
 };
 
 /// Name and load of a link over the whole run.
@@ -102,9 +129,10 @@ struct SimulationResult {
   std::size_t top_k = 0;
   std::vector<LayerResult> layers;  // ascending (step, layer)
   TotalResult total;
-  std::vector<LinkResult> links;   // [links] of the fabric
-  std::vector<std::string> notes;  // what was assumed or refused, for people
-  bool is_partial = false;         // interrupted: only `layers` were finished
+  std::vector<LinkResult> links;                 // [links] of the fabric
+  std::optional<ReplacementResult> replacement;  // set when the scenario places experts anew
+  std::vector<std::string> notes;                // what was assumed or refused, for people
+  bool is_partial = false;                       // interrupted: only `layers` were finished
 };
 
 }  // namespace switchyard

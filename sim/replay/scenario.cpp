@@ -98,8 +98,11 @@ class Loader {
   }
 
   void read_components() {
+    const json use =
+        take_placement_use(document_["placement"], at("placement"), scenario_.placement_use);
     scenario_.placement =
         build_component<PlacementRule>(document_["placement"], "placement", at("placement"));
+    document_["placement"].update(use);
     scenario_.capacity =
         build_component<CapacityPolicy>(document_["capacity"], "capacity policy", at("capacity"));
     json& exchange = document_["all_to_all"];

@@ -14,6 +14,7 @@
 #include "sim/model.hpp"
 #include "sim/network/network.hpp"
 #include "sim/placement.hpp"
+#include "sim/replay/placement_use.hpp"
 #include "topologies/fabric.hpp"
 #include "traces/expert_load.hpp"
 #include "traces/rank_assignment.hpp"
@@ -30,6 +31,7 @@ struct Scenario {
   TokenBytes token_bytes;
   ComputeDevice device;
   std::shared_ptr<const PlacementRule> placement;
+  PlacementUse placement_use;
   std::shared_ptr<const CapacityPolicy> capacity;
   std::shared_ptr<const AllToAll> dispatch;
   std::shared_ptr<const AllToAll> combine;

@@ -11,6 +11,8 @@
 
 #include <fmt/format.h>
 
+#include "sim/replay/migration.hpp"
+
 namespace switchyard {
 namespace {
 
@@ -164,6 +166,9 @@ class Replay {
   double rerouted_pairs_ = 0;
   double kept_pairs_ = 0;
   double padded_slots_ = 0;
+  double lost_token_fractions_ = 0;
+  double gate_masses_ = 0;
+  std::int64_t layers_with_gates_ = 0;
 };
 
 void add_optional(std::optional<double>& sum, double value) {
@@ -179,6 +184,9 @@ void Replay::add_to_total(const LayerResult& layer) {
   const double kept = pairs * (1 - layer.dropped_fraction);
   dropped_pairs_ += pairs * layer.dropped_fraction;
   rerouted_pairs_ += pairs * layer.rerouted_fraction;
+  lost_token_fractions_ += layer.lost_token_fraction;
+  gate_masses_ += layer.dropped_gate_mass.value_or(0);
+  layers_with_gates_ += layer.dropped_gate_mass ? 1 : 0;
   kept_pairs_ += kept;
   padded_slots_ +=
       layer.padded_fraction < 1 ? kept * layer.padded_fraction / (1 - layer.padded_fraction) : 0;
@@ -243,6 +251,12 @@ SimulationResult Replay::finish(bool is_partial) {
   total.dropped_fraction = pairs > 0 ? dropped_pairs_ / pairs : 0;
   total.rerouted_fraction = pairs > 0 ? rerouted_pairs_ / pairs : 0;
   total.padded_fraction = padded_slots_ > 0 ? padded_slots_ / (kept_pairs_ + padded_slots_) : 0;
+  if (total.layers > 0) {
+    total.lost_token_fraction = lost_token_fractions_ / static_cast<double>(total.layers);
+  }
+  if (layers_with_gates_ > 0) {
+    total.dropped_gate_mass = gate_masses_ / static_cast<double>(layers_with_gates_);
+  }
   if (total.layer_s && total.steps > 0) {
     total.step_s = *total.layer_s / static_cast<double>(total.steps);
   }
@@ -318,7 +332,12 @@ SimulationResult simulate(const Scenario& scenario, const SimulationHooks& hooks
       hooks.progress("simulating layers", static_cast<double>(last) / static_cast<double>(count));
     }
   }
-  return replay.finish(/*is_partial=*/false);
+  SimulationResult result = replay.finish(/*is_partial=*/false);
+  const PlacementUse& use = scenario.placement_use;
+  if (use.period > 0 && !use.keeps_initial) {
+    result.replacement = study_replacement(scenario, pricer.placements(), result, threads);
+  }
+  return result;
 }
 
 }  // namespace switchyard

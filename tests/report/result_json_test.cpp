@@ -55,9 +55,10 @@ TEST(ResultJson, KeepsItsKeysAndTheirOrder) {
                   "is_partial",
                   "notes"}));
   EXPECT_EQ(keys_of(document["network"]), (Keys{"name", "mode", "window"}));
-  EXPECT_EQ(keys_of(document["layers"][0]), joined({"step", "layer"}, kMetricKeys));
+  const Keys losses{"lost_token_fraction", "dropped_gate_mass"};
+  EXPECT_EQ(keys_of(document["layers"][0]), joined(joined({"step", "layer"}, kMetricKeys), losses));
   EXPECT_EQ(keys_of(document["total"]),
-            joined(kMetricKeys, {"step_s", "straggler_rank", "wait_s"}));
+            joined(joined(kMetricKeys, {"step_s", "straggler_rank", "wait_s"}), losses));
 }
 
 TEST(ResultJson, HoldsTheValuesOfTheResult) {

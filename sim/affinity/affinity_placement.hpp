@@ -20,8 +20,9 @@ struct AffinityOptions {
 
 /// Parts of `sizes` [parts], the same in every layer, chosen exactly if the layers have few enough
 /// balanced partitions (a longest path through them), else by local search: every layer is
-/// re-assigned optimally between its neighbours and every tail of layers re-labelled optimally,
-/// until nothing improves; then disturbed and improved again. Deterministic for a seed.
+/// re-assigned optimally between its neighbours, every tail of layers re-labelled optimally and
+/// experts exchanged along stretches of layers (Kernighan and Lin), until nothing improves; then
+/// disturbed and improved again. Deterministic for a seed.
 Parts place_by_affinity(const Transitions& transitions,
                         std::span<const std::size_t> sizes,
                         const AffinityOptions& options);

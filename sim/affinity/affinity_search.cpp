@@ -5,6 +5,7 @@
 
 #include "core/numbers/random.hpp"
 #include "sim/affinity/affinity_placement.hpp"
+#include "sim/affinity/chain_swap.hpp"
 #include "sim/affinity/even_assignment.hpp"
 
 namespace switchyard {
@@ -42,7 +43,8 @@ class Search {
     return placed;
   }
 
-  // To a placement that no re-assignment of a layer and no re-labelling of a tail betters.
+  // To a placement that no re-assignment of a layer, re-labelling of a tail or exchange of two
+  // experts a layer along a stretch of layers betters.
   void improve(Parts& placed) const {
     std::int64_t before = crossings(transitions_, placed);
     while (true) {
@@ -56,10 +58,10 @@ class Search {
         relabel_tail(placed, layer);
       }
       const std::int64_t after = crossings(transitions_, placed);
-      if (after >= before) {
+      if (after >= before && !swap_chains(placed)) {
         return;
       }
-      before = after;
+      before = std::min(before, after);
     }
   }
 
@@ -79,6 +81,22 @@ class Search {
   }
 
  private:
+  // The best exchange through the layers for every pair of parts.
+  bool swap_chains(Parts& placed) const {
+    bool has_swapped = false;
+    for (std::size_t a = 0; a < parts_; ++a) {
+      for (std::size_t b = a + 1; b < parts_; ++b) {
+        has_swapped = swap_best_chain(transitions_,
+                                      turned_,
+                                      static_cast<std::int32_t>(a),
+                                      static_cast<std::int32_t>(b),
+                                      placed) ||
+                      has_swapped;
+      }
+    }
+    return has_swapped;
+  }
+
   [[nodiscard]] std::vector<std::int32_t> shuffled(RandomStream& random) const {
     std::vector<std::int32_t> part_of;
     for (std::size_t part = 0; part < parts_; ++part) {

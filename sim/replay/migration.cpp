@@ -65,6 +65,14 @@ class CopyPlan {
   std::vector<std::int64_t> sent_;
 };
 
+// A step, or its expert compute alone where the trace gives no times of exchanges (L0).
+std::optional<double> step_seconds(const TotalResult& total) {
+  if (total.step_s || total.steps == 0) {
+    return total.step_s;
+  }
+  return total.compute_s / static_cast<double>(total.steps);
+}
+
 }  // namespace
 
 Schedule migration_schedule(const Placement& from,
@@ -143,8 +151,8 @@ ReplacementResult study_replacement(const Scenario& scenario,
   }
   Scenario unmoved = scenario;
   unmoved.placement_use.keeps_initial = true;
-  study.step_s = with.total.step_s;
-  study.initial_step_s = simulate(unmoved, {.threads = threads}).total.step_s;
+  study.step_s = step_seconds(with.total);
+  study.initial_step_s = step_seconds(simulate(unmoved, {.threads = threads}).total);
   if (study.step_s && study.initial_step_s && *study.step_s < *study.initial_step_s && moves > 0) {
     const double each = study.migration_s / static_cast<double>(moves);
     study.break_even_steps = each / (*study.initial_step_s - *study.step_s);

@@ -188,8 +188,7 @@ PlacementPlan::PlacementPlan(const Scenario& scenario, const RankAssignment* ran
     check_memory(epoch.placement, scenario);
     std::vector<ExpertRanks>& of_layers = expert_ranks_.emplace_back();
     for (const LayerPlacement& layer : epoch.placement.layers) {
-      of_layers.emplace_back(
-          layer, input.experts, *scenario.fabric, scenario.ranks, scenario.placement_use.replicas);
+      of_layers.emplace_back(layer, input.experts, *scenario.fabric, scenario.ranks, choice);
     }
   }
 }

@@ -96,7 +96,7 @@ struct ReplacementResult {
   double migration_s = 0;      // sum
   double migration_bytes = 0;  // sum
   /// Mean step with the placements of the run, and with the initial one throughout; migrations
-  /// left out. Empty where the trace gives no times (L0).
+  /// left out. At L0, expert compute alone.
   std::optional<double> step_s;
   std::optional<double> initial_step_s;
   /// Steps a placement must hold before the time it saves covers a migration; empty if it saves

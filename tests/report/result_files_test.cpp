@@ -45,7 +45,7 @@ TEST(ResultStore, ReadsBackWhatItWrote) {
   const std::vector<std::pair<std::string, std::int64_t>> rows{{"study", 1},
                                                                {"point", 1},
                                                                {"parameter", 2},
-                                                               {"metric", 16},
+                                                               {"metric", 18},
                                                                {"layer", 2},
                                                                {"link", 2},
                                                                {"expert", 8},

@@ -147,7 +147,7 @@ TEST(MoMaPaper, GroupedRanksFollowTheLargerGroupAndInterleavedOnesStayBalanced) 
   Rows rows{.experts = 8, .top_k = 1, .ids = std::vector<std::vector<std::int32_t>>(4)};
   for (auto& of_rank : rows.ids) {
     for (std::int32_t token = 0; token < 8000; ++token) {
-      of_rank.push_back(token % 10 < 9 ? token % 4 : 4 + token / 10 % 4);
+      of_rank.push_back(token % 10 < 9 ? (token - token / 10) % 4 : 4 + token / 10 % 4);
     }
   }
   const auto compute = [&](const char* layout) {
@@ -268,7 +268,10 @@ TEST(MoEShardPaper, RanksAreBalancedWhateverTheRoutingAndVolumeIsFixed) {
   for (const json& exchange :
        {json("allgather_reduce_scatter"), json{{"name", "direct"}, {"once_per_rank", true}}}) {
     const SimulationResult result =
-        run(skewed, {{"placement", "shard_all"}, {"all_to_all", exchange}}, 768);
+        run(skewed,
+            {{"placement", "shard_all"},
+             {"all_to_all", {{"dispatch", exchange}, {"combine", exchange}}}},
+            768);
     EXPECT_EQ(result.total.rank_imbalance, 1);
     // 2 (G - 1) T h b a rank.
     EXPECT_EQ(all_bytes(result), 4 * 2 * 3 * 300 * 768 * 2) << exchange.dump();

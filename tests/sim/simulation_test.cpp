@@ -86,8 +86,8 @@ TEST(Simulation, AddsUp) {
 
 TEST(Simulation, DropAndPadCostsTheSameWhateverTheRouting) {
   const json padded = {{"capacity", {{"name", "drop_and_pad"}, {"factor", 1.0}}}};
-  const SimulationResult even = simulate(scenario(padded, {.layers = 1}));
-  const SimulationResult other = simulate(scenario(padded, {.layers = 2}));
+  const SimulationResult even = simulate(scenario(padded, {.layers = 1, .tokens_per_rank = 32}));
+  const SimulationResult other = simulate(scenario(padded, {.layers = 2, .tokens_per_rank = 32}));
   EXPECT_EQ(even.layers[0].dispatch->time_s, other.layers[1].dispatch->time_s);
   EXPECT_EQ(even.layers[0].compute_s, other.layers[1].compute_s);
 }

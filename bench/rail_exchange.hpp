@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cmath>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -65,7 +64,7 @@ class RailFabric {
   Fabric::Parts parts_{.name = "rails"};
 };
 
-/// Fabric and traffic of a size, built once.
+/// Fabric and traffic of a size. of() keeps the last size asked for.
 struct RailExchange {
   explicit RailExchange(std::size_t ranks) : fabric(RailFabric::build(ranks)) {
     (void)fabric.routes(ranks);
@@ -87,12 +86,12 @@ struct RailExchange {
   }
 
   static const RailExchange& of(std::size_t ranks) {
-    static std::map<std::size_t, std::unique_ptr<RailExchange>> cases;
-    auto& found = cases[ranks];
-    if (!found) {
-      found = std::make_unique<RailExchange>(ranks);
+    static std::unique_ptr<const RailExchange> last;
+    if (!last || last->schedule.rank_count != ranks) {
+      last.reset();
+      last = std::make_unique<const RailExchange>(ranks);
     }
-    return *found;
+    return *last;
   }
 
   Fabric fabric;

@@ -124,21 +124,6 @@ std::string_view path_policy_name(PathPolicy policy) {
   return kPolicyNames.at(static_cast<std::size_t>(policy));
 }
 
-RouteTable::RouteTable(std::size_t ranks,
-                       std::vector<std::uint32_t> offsets,
-                       std::vector<Hop> hops,
-                       std::vector<float> latency_s)
-    : ranks_(ranks),
-      offsets_(std::move(offsets)),
-      hops_(std::move(hops)),
-      latency_s_(std::move(latency_s)) {
-  SWITCHYARD_CHECK(offsets_.size() == ranks * ranks + 1 && latency_s_.size() == ranks * ranks &&
-                       offsets_.back() == hops_.size(),
-                   "a route table's parts do not fit each other");
-  is_spread_ =
-      std::any_of(hops_.begin(), hops_.end(), [](const Hop& hop) { return hop.share != 1; });
-}
-
 namespace {
 
 void index_devices(const Fabric::Parts& parts,
@@ -197,6 +182,70 @@ std::vector<std::vector<RankId>> group_by_node(const Fabric::Parts& parts,
 
 }  // namespace
 
+namespace {
+
+void check_fixed_route(const FixedRoute& route,
+                       const Fabric::Parts& parts,
+                       std::span<const DeviceId> gpus,
+                       const Location& where) {
+  const auto is_rank = [&](RankId rank) { return rank.is_valid() && rank.index() < gpus.size(); };
+  if (!is_rank(route.source) || !is_rank(route.destination) || route.source == route.destination) {
+    throw InvalidInput("a route needs two different GPUs as its ends", where);
+  }
+  DeviceId at = gpus[route.source.index()];
+  const DeviceId end = gpus[route.destination.index()];
+  std::vector<LinkId> crossed = route.links;
+  std::ranges::sort(crossed);
+  const bool repeats = std::ranges::adjacent_find(crossed) != crossed.end();
+  for (const LinkId link : route.links) {
+    const bool exists = link.is_valid() && link.index() < parts.links.size();
+    if (!exists || parts.links[link.index()].from != at) {
+      throw InvalidInput(fmt::format("the route from {} to {} breaks off at {}",
+                                     parts.devices[gpus[route.source.index()].index()].name,
+                                     parts.devices[end.index()].name,
+                                     parts.devices[at.index()].name),
+                         where,
+                         "each link must begin where the one before ends");
+    }
+    at = parts.links[link.index()].to;
+  }
+  if (at != end || repeats) {
+    throw InvalidInput(fmt::format("the route from {} to {} {}",
+                                   parts.devices[gpus[route.source.index()].index()].name,
+                                   parts.devices[end.index()].name,
+                                   repeats ? "crosses a link twice" : "does not arrive"),
+                       where);
+  }
+}
+
+std::vector<double> link_latencies(const Fabric::Parts& parts) {
+  std::vector<double> latencies;
+  latencies.reserve(parts.links.size());
+  for (const Link& link : parts.links) {
+    latencies.push_back(link.latency.count());
+  }
+  return latencies;
+}
+
+RouteTable with_fixed_routes(RouteTable shortest, const Fabric::Parts& parts) {
+  const std::size_t ranks = shortest.rank_count();
+  RouteTableBuilder builder(std::move(shortest), link_latencies(parts));
+  std::vector<Hop> path;
+  for (const FixedRoute& route : parts.routes) {
+    if (route.source.index() >= ranks || route.destination.index() >= ranks) {
+      continue;
+    }
+    path.clear();
+    for (const LinkId link : route.links) {
+      path.push_back({.link = link});
+    }
+    builder.set(route.source.index(), route.destination.index(), path);
+  }
+  return std::move(builder).take();
+}
+
+}  // namespace
+
 Fabric::Fabric(Parts parts, const Location& where) : state_(std::make_shared<State>()) {
   state_->parts = std::move(parts);
   const Parts& kept = state_->parts;
@@ -217,6 +266,9 @@ Fabric::Fabric(Parts parts, const Location& where) : state_(std::make_shared<Sta
   state_->paths = std::make_unique<PathSearch>(kept.devices, kept.links);
   if (!state_->paths->all_reach_all(state_->gpus)) {
     report_islands(kept, state_->gpus, *state_->paths, where);
+  }
+  for (std::size_t i = 0; i < kept.routes.size(); ++i) {
+    check_fixed_route(kept.routes[i], kept, state_->gpus, where.child("routes").child(i));
   }
 }
 
@@ -252,6 +304,10 @@ PathPolicy Fabric::path_policy() const {
 
 std::uint64_t Fabric::path_seed() const {
   return state_->parts.path_seed;
+}
+
+std::span<const FixedRoute> Fabric::fixed_routes() const {
+  return state_->parts.routes;
 }
 
 std::optional<DeviceId> Fabric::find_device(std::string_view device_name) const {
@@ -296,9 +352,11 @@ const RouteTable& Fabric::routes(std::size_t ranks) const {
     return found->second;
   }
   const std::span<const DeviceId> gpus{state_->gpus.data(), ranks};
-  return state_->routes_by_rank_count
-      .emplace(ranks, state_->paths->routes(gpus, path_policy(), path_seed()))
-      .first->second;
+  RouteTable routes = state_->paths->routes(gpus, path_policy(), path_seed());
+  if (!state_->parts.routes.empty()) {
+    routes = with_fixed_routes(std::move(routes), state_->parts);
+  }
+  return state_->routes_by_rank_count.emplace(ranks, std::move(routes)).first->second;
 }
 
 }  // namespace switchyard

@@ -13,6 +13,7 @@
 #include "core/error.hpp"
 #include "core/identifiers.hpp"
 #include "core/numbers/units.hpp"
+#include "topologies/route_table.hpp"
 
 namespace switchyard {
 
@@ -55,43 +56,13 @@ enum class PathPolicy {
 
 std::string_view path_policy_name(PathPolicy policy);
 
-/// One hop of a route: `share` of the transfer's bytes cross `link` (1 unless Spread splits it).
-struct Hop {
-  LinkId link;
-  float share = 1;
-};
+/// A way laid down for one pair of ranks, whatever the path policy says.
+struct FixedRoute {
+  RankId source;
+  RankId destination;
+  std::vector<LinkId> links;  // in path order
 
-/// Routes between all pairs of ranks, in one table.
-class RouteTable {
- public:
-  /// `offsets` [ranks * ranks + 1] into `hops`; `latency_s` [ranks * ranks].
-  RouteTable(std::size_t ranks,
-             std::vector<std::uint32_t> offsets,
-             std::vector<Hop> hops,
-             std::vector<float> latency_s);
-
-  [[nodiscard]] std::size_t rank_count() const { return ranks_; }
-
-  /// Hops from source to destination in path order; empty when they are equal.
-  [[nodiscard]] std::span<const Hop> hops(std::size_t source, std::size_t destination) const {
-    const std::size_t pair = source * ranks_ + destination;
-    return {hops_.data() + offsets_[pair], hops_.data() + offsets_[pair + 1]};
-  }
-
-  /// Sum of the links' latencies along the (longest) path.
-  [[nodiscard]] Seconds latency(std::size_t source, std::size_t destination) const {
-    return Seconds{latency_s_[source * ranks_ + destination]};
-  }
-
-  /// True if some pair is spread over several paths.
-  [[nodiscard]] bool is_spread() const { return is_spread_; }
-
- private:
-  std::size_t ranks_;
-  std::vector<std::uint32_t> offsets_;
-  std::vector<Hop> hops_;
-  std::vector<float> latency_s_;
-  bool is_spread_ = false;
+  bool operator==(const FixedRoute&) const = default;
 };
 
 class Fabric {
@@ -104,10 +75,12 @@ class Fabric {
     std::vector<Link> links;
     PathPolicy path_policy = PathPolicy::Hashed;
     std::uint64_t path_seed = 0;
+    std::vector<FixedRoute> routes;  // all other pairs take shortest paths
   };
 
   /// Checks names, ends and rates, that nodes are numbered from 0 without gaps, and that every GPU
-  /// reaches every other without passing through a third GPU. Throws InvalidInput against `where`.
+  /// reaches every other without passing through a third GPU; fixed routes must lead from their
+  /// source to their destination over no link twice. Throws InvalidInput against `where`.
   /// Ranks are the GPUs in order of appearance.
   explicit Fabric(Parts parts, const Location& where = {});
   Fabric(const Fabric&);
@@ -123,6 +96,7 @@ class Fabric {
   [[nodiscard]] std::span<const Link> links() const;
   [[nodiscard]] PathPolicy path_policy() const;
   [[nodiscard]] std::uint64_t path_seed() const;
+  [[nodiscard]] std::span<const FixedRoute> fixed_routes() const;
   /// By name; nothing if there is none.
   [[nodiscard]] std::optional<DeviceId> find_device(std::string_view device_name) const;
   [[nodiscard]] std::optional<LinkId> find_link(std::string_view link_name) const;
@@ -135,7 +109,8 @@ class Fabric {
   /// Ranks of one node, ascending.
   [[nodiscard]] std::span<const RankId> ranks_of(NodeId node) const;
 
-  /// Shortest paths (fewest hops, weighted by Link::cost) for the first `ranks` ranks. Only
+  /// Fixed routes, and shortest paths (fewest hops, weighted by Link::cost) for all other pairs of
+  /// the first `ranks` ranks. Only
   /// switches and NICs pass traffic on, and a NIC only between its node and the outside. Computed
   /// once per rank count and cached; thread-safe. Throws InvalidInput for more ranks than GPUs.
   [[nodiscard]] const RouteTable& routes(std::size_t ranks) const;

@@ -4,7 +4,6 @@
 #include "topologies/path_search.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include <boost/graph/breadth_first_search.hpp>
@@ -141,20 +140,13 @@ struct PathSearch::State {
   void find_longest(Forwarding& forwarding) const;
 
   template <class Emit>
-  double walk_one(Vertex source,
-                  Vertex destination,
-                  std::uint64_t hash,
-                  const Forwarding& forwarding,
-                  const Emit& emit) const;
+  void walk_one(Vertex source,
+                Vertex destination,
+                std::uint64_t hash,
+                const Forwarding& forwarding,
+                const Emit& emit) const;
   template <class Emit>
   void walk_spread(Vertex source, Forwarding& forwarding, const Emit& emit) const;
-  template <class Emit>
-  double walk(Vertex source,
-              Vertex destination,
-              std::uint64_t hash,
-              PathPolicy policy,
-              Forwarding& forwarding,
-              const Emit& emit) const;
 };
 
 void PathSearch::State::forward_to(DeviceId destination, Forwarding& forwarding) const {
@@ -187,12 +179,11 @@ void PathSearch::State::find_longest(Forwarding& forwarding) const {
 }
 
 template <class Emit>
-double PathSearch::State::walk_one(Vertex source,
-                                   Vertex destination,
-                                   std::uint64_t hash,
-                                   const Forwarding& forwarding,
-                                   const Emit& emit) const {
-  double latency = 0;
+void PathSearch::State::walk_one(Vertex source,
+                                 Vertex destination,
+                                 std::uint64_t hash,
+                                 const Forwarding& forwarding,
+                                 const Emit& emit) const {
   Vertex vertex = source;
   while (vertex != destination) {
     const std::uint32_t first = forwarding.first[vertex];
@@ -201,11 +192,9 @@ double PathSearch::State::walk_one(Vertex source,
     const Step& step = forwarding.steps[first + pick];
     if (step.link != kNoLink) {
       emit(Hop{LinkId{step.link}, 1});
-      latency += latency_s[static_cast<std::size_t>(step.link)];
     }
     vertex = step.to;
   }
-  return latency;
 }
 
 // Every step leads one hop nearer, so a vertex has its whole share before it is taken from the
@@ -232,20 +221,6 @@ void PathSearch::State::walk_spread(Vertex source, Forwarding& forwarding, const
       forwarding.share[step.to] += part;
     }
   }
-}
-
-template <class Emit>
-double PathSearch::State::walk(Vertex source,
-                               Vertex destination,
-                               std::uint64_t hash,
-                               PathPolicy policy,
-                               Forwarding& forwarding,
-                               const Emit& emit) const {
-  if (policy != PathPolicy::Spread) {
-    return walk_one(source, destination, hash, forwarding, emit);
-  }
-  walk_spread(source, forwarding, emit);
-  return forwarding.longest_s[source];
 }
 
 PathSearch::PathSearch(std::span<const Device> devices, std::span<const Link> links)
@@ -334,46 +309,32 @@ RouteTable PathSearch::routes(std::span<const DeviceId> gpus,
                               std::uint64_t seed) const {
   const std::size_t ranks = gpus.size();
   const Doors& doors = state_->doors;
-  std::vector<std::uint32_t> offsets(ranks * ranks + 1, 0);
-  std::vector<float> latency(ranks * ranks, 0);
+  RouteTableBuilder table(ranks, state_->latency_s);
   State::Forwarding forwarding;
-  // Called once to count hops and once to write them: the table is by source, the search by
-  // destination.
-  const auto walk_all = [&](const auto& emit) {
-    for (std::size_t destination = 0; destination < ranks; ++destination) {
-      state_->forward_to(gpus[destination], forwarding);
-      state_->find_longest(forwarding);
-      const Vertex end = doors.entrances[gpus[destination].index()];
-      for (std::size_t source = 0; source < ranks; ++source) {
-        const Vertex start = doors.exits[gpus[source].index()];
-        if (source == destination) {
-          continue;
-        }
-        SWITCHYARD_CHECK(forwarding.search.distance[start] != kUnreached, "GPUs not connected");
-        const std::size_t pair = source * ranks + destination;
+  std::vector<Hop> hops;
+  for (std::size_t destination = 0; destination < ranks; ++destination) {
+    state_->forward_to(gpus[destination], forwarding);
+    state_->find_longest(forwarding);
+    const Vertex end = doors.entrances[gpus[destination].index()];
+    for (std::size_t source = 0; source < ranks; ++source) {
+      const Vertex start = doors.exits[gpus[source].index()];
+      if (source == destination) {
+        continue;
+      }
+      SWITCHYARD_CHECK(forwarding.search.distance[start] != kUnreached, "GPUs not connected");
+      hops.clear();
+      const auto emit = [&](Hop hop) { hops.push_back(hop); };
+      if (policy == PathPolicy::Spread) {
+        state_->walk_spread(start, forwarding, emit);
+        table.set_spread(source, destination, hops, forwarding.longest_s[start]);
+      } else {
         const std::uint64_t flow = policy == PathPolicy::Pinned ? seed : mix_bits(seed, source);
-        latency[pair] = static_cast<float>(
-            state_->walk(start, end, mix_bits(flow, destination), policy, forwarding, [&](Hop hop) {
-              emit(pair, hop);
-            }));
+        state_->walk_one(start, end, mix_bits(flow, destination), forwarding, emit);
+        table.set(source, destination, hops);
       }
     }
-  };
-  walk_all([&](std::size_t pair, Hop /*hop*/) { ++offsets[pair + 1]; });
-  std::uint64_t total = 0;
-  for (std::size_t pair = 0; pair < ranks * ranks; ++pair) {
-    total += offsets[pair + 1];
-    if (total > std::numeric_limits<std::uint32_t>::max()) {
-      throw InvalidInput("the routes of " + std::to_string(ranks) + " ranks do not fit in memory",
-                         {},
-                         "take fewer ranks or the path policy \"hashed\"");
-    }
-    offsets[pair + 1] = static_cast<std::uint32_t>(total);
   }
-  std::vector<Hop> hops(total);
-  std::vector<std::uint32_t> next(offsets.begin(), offsets.end() - 1);
-  walk_all([&](std::size_t pair, Hop hop) { hops[next[pair]++] = hop; });
-  return {ranks, std::move(offsets), std::move(hops), std::move(latency)};
+  return std::move(table).take();
 }
 
 }  // namespace switchyard

@@ -31,7 +31,7 @@ class PathSearch {
   [[nodiscard]] bool all_reach_all(std::span<const DeviceId> gpus) const;
 
   /// The routes between all pairs of `gpus`, which must reach each other. One breadth-first search
-  /// per destination. Throws InvalidInput if the table outgrows its 32-bit offsets.
+  /// per destination. Throws InvalidInput if the table outgrows memory.
   [[nodiscard]] RouteTable routes(std::span<const DeviceId> gpus,
                                   PathPolicy policy,
                                   std::uint64_t seed) const;

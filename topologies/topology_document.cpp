@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/components/suggestion.hpp"
+#include "topologies/fixed_routes.hpp"
 #include "topologies/name_pattern.hpp"
 
 namespace switchyard {
@@ -268,12 +269,34 @@ void override_links(const json& change, Fabric::Parts& parts, const Location& wh
   }
   const std::set<std::size_t> gone(selected.begin(), selected.end());
   std::vector<Link> kept;
+  std::vector<LinkId> new_number(parts.links.size());
   for (std::size_t i = 0; i < parts.links.size(); ++i) {
     if (!gone.contains(i)) {
+      new_number[i] = LinkId{kept.size()};
       kept.push_back(parts.links[i]);
     }
   }
   parts.links = std::move(kept);
+  renumber_routes(parts.routes, new_number);
+}
+
+// The ranks at the ends of fixed routes, after some GPUs are gone.
+void renumber_ends(Fabric::Parts& parts, const std::vector<bool>& is_gone) {
+  std::vector<RankId> new_rank;  // [old ranks]
+  std::size_t kept = 0;
+  for (std::size_t device = 0; device < parts.devices.size(); ++device) {
+    if (parts.devices[device].kind == DeviceKind::Gpu) {
+      new_rank.push_back(is_gone[device] ? RankId{} : RankId{kept++});
+    }
+  }
+  std::erase_if(parts.routes, [&](const FixedRoute& route) {
+    return !new_rank[route.source.index()].is_valid() ||
+           !new_rank[route.destination.index()].is_valid();
+  });
+  for (FixedRoute& route : parts.routes) {
+    route.source = new_rank[route.source.index()];
+    route.destination = new_rank[route.destination.index()];
+  }
 }
 
 // Takes devices out, with every link that ends at one, and renumbers the others.
@@ -294,13 +317,18 @@ void remove_devices(const json& change, Fabric::Parts& parts, const Location& wh
     }
   }
   std::vector<Link> links;
-  for (Link& link : parts.links) {
+  std::vector<LinkId> new_link(parts.links.size());
+  for (std::size_t i = 0; i < parts.links.size(); ++i) {
+    Link& link = parts.links[i];
     link.from = new_number[link.from.index()];
     link.to = new_number[link.to.index()];
     if (link.from.is_valid() && link.to.is_valid()) {
+      new_link[i] = LinkId{links.size()};
       links.push_back(std::move(link));
     }
   }
+  renumber_routes(parts.routes, new_link);
+  renumber_ends(parts, is_gone);
   parts.devices = std::move(devices);
   parts.links = std::move(links);
 }

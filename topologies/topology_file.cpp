@@ -12,6 +12,7 @@
 #include "core/components/schema.hpp"
 #include "core/components/suggestion.hpp"
 #include "core/files/json_file.hpp"
+#include "topologies/fixed_routes.hpp"
 #include "topologies/topology_document.hpp"
 #include "topologies/topology_format.hpp"
 
@@ -91,7 +92,7 @@ json with_preset(json document, const Location& where) {
     }
     json base = preset_document(document["preset"].get<std::string>(), where.child("preset"));
     document.erase("preset");
-    for (const char* list : {"devices", "links", "overrides"}) {
+    for (const char* list : {"devices", "links", "routes", "overrides"}) {
       if (document.contains(list) && document[list].is_array() && base.contains(list)) {
         json joined = base[list];
         joined.insert(joined.end(), document[list].begin(), document[list].end());
@@ -139,7 +140,8 @@ Fabric::Parts imported(const json& document, const Location& where) {
           .devices = {fabric.devices().begin(), fabric.devices().end()},
           .links = {fabric.links().begin(), fabric.links().end()},
           .path_policy = fabric.path_policy(),
-          .path_seed = fabric.path_seed()};
+          .path_seed = fabric.path_seed(),
+          .routes = {fabric.fixed_routes().begin(), fabric.fixed_routes().end()}};
 }
 
 Fabric::Parts generated(const json& document, const Location& where) {
@@ -207,6 +209,7 @@ Fabric fabric_from_json(const json& given, const Location& where) {
   FabricBuilder builder(basis_of(document, where));
   read_devices(document.value("devices", json::array()), builder, where.child("devices"));
   read_links(document.value("links", json::array()), builder, where.child("links"));
+  read_routes(document.value("routes", json::array()), builder.parts(), where.child("routes"));
   apply_overrides(
       document.value("overrides", json::array()), builder.parts(), where.child("overrides"));
   Fabric::Parts parts = builder.take();
@@ -247,6 +250,9 @@ json topology_to_json(const Fabric& fabric) {
   }
   for (const Link& link : fabric.links()) {
     document["links"].push_back(link_to_json(link, fabric.devices()));
+  }
+  if (!fabric.fixed_routes().empty()) {
+    document["routes"] = routes_to_json(fabric);
   }
   return document;
 }

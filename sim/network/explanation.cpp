@@ -23,7 +23,7 @@ class AloneTimes {
         routes_(fabric.routes(schedule.rank_count)),
         rates_(link_rates(fabric, options)) {}
 
-  [[nodiscard]] std::span<const Hop> hops(std::size_t transfer) const {
+  [[nodiscard]] RouteHops hops(std::size_t transfer) const {
     return routes_.hops(source(transfer), destination(transfer));
   }
 

@@ -19,37 +19,66 @@ constexpr double kBoundRounding = 1e-9;
 /// The schedule as flows on links: what the engine needs to know of fabric and schedule.
 struct Problem {
   FlowGraph graph;
-  std::vector<double> bytes;     // [transfers] payload and gap bytes
-  std::vector<float> latency_s;  // [transfers] single precision, as in the route table
+  std::vector<double> bytes;  // [transfers] payload and gap bytes
+};
+
+/// The halves of the routes as chains of the engine, numbered in order of first use.
+class Chains {
+ public:
+  Chains(const RouteTable& routes, std::span<const double> rates, FlowGraphBuilder& builder)
+      : routes_(routes), rates_(rates), builder_(builder), number_(routes.half_count(), kNone) {}
+
+  std::uint32_t number_of(std::uint32_t half, Side side) {
+    if (number_[half] == kNone) {
+      links_.clear();
+      for (const Hop& hop : routes_.half(half)) {
+        links_.push_back({static_cast<std::uint32_t>(hop.link.value), double{hop.share}});
+      }
+      number_[half] = builder_.add_chain(links_, side, routes_.half_latency_s(half));
+    }
+    return number_[half];
+  }
+
+  /// What one transfer alone could send over the half, bytes/s.
+  [[nodiscard]] double rate_of(std::uint32_t half) const {
+    double rate = std::numeric_limits<double>::infinity();
+    for (const Hop& hop : routes_.half(half)) {
+      rate = std::min(rate, rates_[hop.link.index()] / double{hop.share});
+    }
+    return rate;
+  }
+
+ private:
+  const RouteTable& routes_;
+  std::span<const double> rates_;
+  FlowGraphBuilder& builder_;
+  std::vector<std::uint32_t> number_;  // [halves]
+  std::vector<ChainLink> links_;
 };
 
 Problem make_problem(const Fabric& fabric,
                      const Schedule& schedule,
                      const NetworkOptions& options) {
   const RouteTable& routes = fabric.routes(schedule.rank_count);
-  std::vector<double> rates = link_rates(fabric, options);
+  const std::vector<double> rates = link_rates(fabric, options);
+  const double gap_s = options.message_gap.count();
   FlowGraphBuilder builder(rates);
+  builder.reserve_flows(schedule.transfer_count());
+  Chains chains(routes, rates, builder);
   Problem problem;
-  problem.bytes.reserve(schedule.transfer_count());
-  problem.latency_s.reserve(schedule.transfer_count());
-  std::vector<ChainLink> route;
+  problem.bytes.assign(schedule.bytes.begin(), schedule.bytes.end());
   for (std::size_t i = 0; i < schedule.transfer_count(); ++i) {
     const auto from = static_cast<std::size_t>(schedule.source[i]);
     const auto to = static_cast<std::size_t>(schedule.destination[i]);
-    route.clear();
-    double route_rate = std::numeric_limits<double>::infinity();
-    for (const Hop& hop : routes.hops(from, to)) {
-      const auto link = static_cast<std::uint32_t>(hop.link.value);
-      const auto share = static_cast<double>(hop.share);
-      route.push_back({link, share});
-      route_rate = std::min(route_rate, rates[link] / share);
+    const std::uint32_t near = routes.near_half(from, to);
+    const std::uint32_t far = routes.far_half(from, to);
+    const std::uint32_t near_chain = chains.number_of(near, kSourceSide);
+    builder.add_flow(near_chain, chains.number_of(far, kDestinationSide));
+    if (gap_s > 0) {
+      const double messages =
+          schedule.messages.empty() ? 1.0 : static_cast<double>(schedule.messages[i]);
+      problem.bytes[i] += messages * gap_s * std::min(chains.rate_of(near), chains.rate_of(far));
     }
-    builder.add_flow(route);
-    const double messages =
-        schedule.messages.empty() ? 1.0 : static_cast<double>(schedule.messages[i]);
-    problem.bytes.push_back(static_cast<double>(schedule.bytes[i]) +
-                            messages * options.message_gap.count() * route_rate);
-    problem.latency_s.push_back(static_cast<float>(routes.latency(from, to).count()));
   }
   problem.graph = std::move(builder).take();
   return problem;
@@ -60,7 +89,7 @@ FlowTimes run_waiting(const Problem& problem,
                       const Schedule& schedule,
                       const NetworkOptions& options) {
   ReleaseQueue queue(schedule, options);
-  return run_exact(problem.graph, limits, {problem.bytes, problem.latency_s}, queue);
+  return run_exact(problem.graph, limits, problem.bytes, queue);
 }
 
 std::vector<double> start_times(const Schedule& schedule, const NetworkOptions& options) {
@@ -117,11 +146,8 @@ class FluidNetwork final : public Network {
     };
     if (ReleaseQueue::is_all_at_once(schedule, options)) {
       timeline.start_s = start_times(schedule, options);
-      ComponentTimes times = run_components(std::move(problem.graph),
-                                            limits,
-                                            {problem.bytes, problem.latency_s},
-                                            timeline.start_s,
-                                            run_choice(options));
+      ComponentTimes times = run_components(
+          problem.graph, limits, std::move(problem.bytes), timeline.start_s, run_choice(options));
       timeline.finish_s = std::move(times.finish_s);
       if (times.is_windowed) {
         timeline.mode = "windowed";

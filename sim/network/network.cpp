@@ -1,5 +1,5 @@
 // What every network needs before it can price anything: checked inputs, link rates, and the lower
-// bound. The loop of link_loads sees each hop of each transfer once and has to stay that lean.
+// bound. Transfers are added up by halves of routes first: there are far fewer of those than hops.
 #include "sim/network/network.hpp"
 
 #include <algorithm>
@@ -49,22 +49,37 @@ std::size_t link_called(const Fabric& fabric, const std::string& name) {
   throw InvalidInput("no link is called \"" + name + "\"", {}, suggestion_hint(name, names));
 }
 
-/// What one transfer asks of its route.
-struct Demand {
-  double seconds_per_byte = 0;  // 1 / rate of the route
-  double occupied_bytes = 0;    // payload and gap
+/// What the transfers of one schedule ask of each half route.
+struct HalfLoads {
+  HalfLoads(const RouteTable& routes, const std::vector<double>& inverse_rate)
+      : seconds_per_byte(routes.half_count(), 0),
+        bytes(routes.half_count(), 0),
+        gap_bytes(routes.half_count(), 0) {
+    for (std::uint32_t half = 0; half < routes.half_count(); ++half) {
+      for (const Hop& hop : routes.half(half)) {
+        seconds_per_byte[half] =
+            std::max(seconds_per_byte[half], double{hop.share} * inverse_rate[hop.link.index()]);
+      }
+    }
+  }
+
+  std::vector<double> seconds_per_byte;  // [halves] of one transfer alone; infinite on failed links
+  std::vector<std::int64_t> bytes;       // [halves] payload
+  std::vector<double> gap_bytes;         // [halves]
 };
 
-Demand demand_of(std::span<const Hop> hops,
-                 const std::vector<double>& inverse_rate,
-                 double payload,
-                 double gap_s) {
-  double slowest = 0;
-  for (const Hop& hop : hops) {
-    slowest = std::max(slowest, static_cast<double>(hop.share) * inverse_rate[hop.link.index()]);
+/// [links] from [halves].
+template <class Amount>
+std::vector<double> amounts_on_links(const RouteTable& routes,
+                                     const std::vector<Amount>& of_halves,
+                                     std::size_t links) {
+  std::vector<double> amounts(links, 0.0);
+  for (std::uint32_t half = 0; half < routes.half_count(); ++half) {
+    for (const Hop& hop : routes.half(half)) {
+      amounts[hop.link.index()] += double{hop.share} * static_cast<double>(of_halves[half]);
+    }
   }
-  // A failed link makes `slowest` infinite; it is reported once all loads are known.
-  return {slowest, gap_s > 0 ? payload + gap_s / slowest : payload};
+  return amounts;
 }
 
 /// The last instant at which some rank can still be issuing, [ranks] entries in.
@@ -100,8 +115,7 @@ double slowest_issuer(const Schedule& schedule,
       "remove the link from the topology, so that routes lead round it, or leave it some rate");
 }
 
-/// Sets the bottleneck link; answers how long it is busy at its full rate. `gap_bytes` [links], or
-/// empty for none.
+/// Sets the bottleneck link; answers how long it is busy at its full rate. `gap_bytes` [links].
 double find_bottleneck(const Fabric& fabric,
                        const std::vector<double>& inverse_rate,
                        const std::vector<double>& gap_bytes,
@@ -114,7 +128,7 @@ double find_bottleneck(const Fabric& fabric,
     if (std::isinf(inverse_rate[link])) {
       throw_failed_link(fabric, link);
     }
-    const double occupied = loads.bytes[link] + (gap_bytes.empty() ? 0.0 : gap_bytes[link]);
+    const double occupied = loads.bytes[link] + gap_bytes[link];
     const double busy = occupied * inverse_rate[link];
     if (busy > busiest) {
       busiest = busy;
@@ -146,6 +160,7 @@ void check_network_inputs(const Fabric& fabric,
   for (const Seconds offset : options.start_offsets) {
     require_time(offset, "a start offset");
   }
+  check_spread(options.start_spread);
   require_time(options.launch_overhead, "the launch overhead");
   require_time(options.message_overhead, "the message overhead");
   require_time(options.message_gap, "the message gap");
@@ -181,7 +196,10 @@ std::vector<double> link_rates(const Fabric& fabric, const NetworkOptions& optio
 }
 
 std::vector<double> rank_entries(std::size_t ranks, const NetworkOptions& options) {
-  std::vector<double> entries(ranks, options.launch_overhead.count());
+  std::vector<double> entries = drawn_starts(options.start_spread, ranks);
+  for (double& entry : entries) {
+    entry += options.launch_overhead.count();
+  }
   for (std::size_t rank = 0; rank < options.start_offsets.size(); ++rank) {
     entries[rank] += options.start_offsets[rank].count();
   }
@@ -203,35 +221,35 @@ LinkLoads link_loads(const Fabric& fabric,
     loads.lower_bound_s = entries.empty() ? 0 : *std::ranges::max_element(entries);
     return loads;
   }
-  std::vector<double> gap_bytes(gap_s > 0 ? inverse_rate.size() : 0, 0.0);
   const RouteTable& routes = fabric.routes(schedule.rank_count);
+  HalfLoads halves(routes, inverse_rate);
   double earliest_entry = std::numeric_limits<double>::infinity();
   double least_latency = std::numeric_limits<double>::infinity();
   double slowest_transfer = 0;
   for (std::size_t i = 0; i < schedule.transfer_count(); ++i) {
     const auto from = static_cast<std::size_t>(schedule.source[i]);
     const auto to = static_cast<std::size_t>(schedule.destination[i]);
-    const auto payload = static_cast<double>(schedule.bytes[i]);
-    const std::span<const Hop> hops = routes.hops(from, to);
-    const double gaps = schedule.messages.empty() ? gap_s : gap_s * schedule.messages[i];
-    const Demand demand = demand_of(hops, inverse_rate, payload, gaps);
-    for (const Hop& hop : hops) {
-      loads.bytes[hop.link.index()] += static_cast<double>(hop.share) * payload;
+    const std::uint32_t near = routes.near_half(from, to);
+    const std::uint32_t far = routes.far_half(from, to);
+    // A failed link makes this infinite; it is reported once all loads are known.
+    const double pace = std::max(halves.seconds_per_byte[near], halves.seconds_per_byte[far]);
+    const double messages = schedule.messages.empty() ? 1.0 : schedule.messages[i];
+    const double gap = gap_s > 0 ? gap_s * messages / pace : 0;
+    for (const std::uint32_t half : {near, far}) {
+      halves.bytes[half] += schedule.bytes[i];
+      halves.gap_bytes[half] += gap;
     }
-    if (gap_s > 0) {
-      for (const Hop& hop : hops) {
-        gap_bytes[hop.link.index()] +=
-            static_cast<double>(hop.share) * (demand.occupied_bytes - payload);
-      }
-    }
-    const double latency = routes.latency(from, to).count();
+    const double latency = routes.half_latency_s(near) + routes.half_latency_s(far);
     earliest_entry = std::min(earliest_entry, entries[from]);
     least_latency = std::min(least_latency, latency);
-    slowest_transfer = std::max(
-        slowest_transfer,
-        entries[from] + latency +
-            demand.occupied_bytes * std::max(demand.seconds_per_byte, seconds_per_byte_at_cap));
+    slowest_transfer = std::max(slowest_transfer,
+                                entries[from] + latency +
+                                    (static_cast<double>(schedule.bytes[i]) + gap) *
+                                        std::max(pace, seconds_per_byte_at_cap));
   }
+  loads.bytes = amounts_on_links(routes, halves.bytes, inverse_rate.size());
+  const std::vector<double> gap_bytes =
+      amounts_on_links(routes, halves.gap_bytes, inverse_rate.size());
 
   const double busiest = find_bottleneck(fabric, inverse_rate, gap_bytes, loads);
   loads.lower_bound_s = std::max({earliest_entry + busiest + least_latency,

@@ -10,6 +10,7 @@
 #include "core/components/registry.hpp"
 #include "core/numbers/units.hpp"
 #include "sim/exchange/schedule.hpp"
+#include "sim/network/start_spread.hpp"
 #include "topologies/fabric.hpp"
 
 namespace switchyard {
@@ -33,7 +34,8 @@ struct LinkChange {
 /// The realism terms and limits of a run. Defaults are "ideal network".
 ///
 /// The life of a transfer, in every network:
-/// - *ready*: its source has entered (launch_overhead + start_offsets[source]) and all its
+/// - *ready*: its source has entered (launch_overhead + start_offsets[source] + the source's
+///   draw from start_spread) and all its
 ///   dependencies have finished. It does not wait for its destination to enter: buffers are posted.
 /// - *issued* (start_s): a source issues its ready transfers one at a time, lowest index first; a
 ///   transfer that is not ready yet does not hold up later ones. It issues when fewer than
@@ -62,6 +64,8 @@ struct NetworkOptions {
   std::vector<LinkChange> link_changes;
   /// [ranks] when each rank enters the collective; empty = all at 0.
   std::vector<Seconds> start_offsets;
+  /// Drawn for each rank, the same in every collective, and added to its start offset.
+  StartSpread start_spread;
 
   /// `fluid`: exact up to this many transfers that all start at once and are joined by common
   /// links; beyond, in windows in which about `window_epsilon` of the transfers under way end.
@@ -120,7 +124,8 @@ void check_network_inputs(const Fabric& fabric,
 /// a failed link.
 std::vector<double> link_rates(const Fabric& fabric, const NetworkOptions& options);
 
-/// [ranks] when each rank enters: launch overhead and its start offset, in seconds.
+/// [ranks] when each rank enters: launch overhead, its start offset and what was drawn for it, in
+/// seconds.
 std::vector<double> rank_entries(std::size_t ranks, const NetworkOptions& options);
 
 /// Bytes per link, and the lower bound that every network reports: the later of

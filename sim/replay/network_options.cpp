@@ -2,8 +2,13 @@
 // in the third entry is reported at .../links/2/<key>.
 #include "sim/replay/network_options.hpp"
 
+#include <limits>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include "core/components/suggestion.hpp"
+#include "core/files/text_reader.hpp"
 
 namespace switchyard {
 namespace {
@@ -57,23 +62,98 @@ std::vector<LinkChange> read_link_changes(const json& list, const Location& wher
   });
 }
 
-std::vector<Seconds> read_offsets(const json& list, const Location& where) {
+/// One duration a line; blank lines and what follows a # are passed over.
+std::vector<Seconds> offsets_of_file(const std::string& path) {
   std::vector<Seconds> offsets;
-  if (list.is_null()) {
-    return offsets;
-  }
-  if (!list.is_array()) {
-    throw InvalidInput("wrong type: wanted a list of durations, one per rank", where);
-  }
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    if (!list[i].is_string()) {
-      throw InvalidInput(fmt::format("{} has no unit", list[i].dump()),
-                         where.child(i),
-                         fmt::format("try \"{}us\"", list[i].dump()));
+  TextReader reader(path);
+  std::string_view line;
+  while (reader.next(line)) {
+    line = line.substr(0, line.find('#'));
+    const std::size_t first = line.find_first_not_of(" \t");
+    if (first != std::string_view::npos) {
+      const std::size_t last = line.find_last_not_of(" \t");
+      offsets.push_back(parse_duration(line.substr(first, last - first + 1), reader.where()));
     }
-    offsets.push_back(parse_duration(list[i].get<std::string>(), where.child(i)));
+  }
+  if (offsets.empty()) {
+    throw InvalidInput("holds no start offset", {path, ""}, "one duration a line, such as 12us");
   }
   return offsets;
+}
+
+std::vector<Seconds> read_offsets(const json& given, const Location& where) {
+  std::vector<Seconds> offsets;
+  if (given.is_null()) {
+    return offsets;
+  }
+  if (given.is_object()) {
+    Parameters parameters(given, where);
+    const std::string path =
+        parameters.require_text("file", "offsets.txt", "text file of one duration per rank");
+    parameters.finish();
+    return offsets_of_file(path);
+  }
+  if (!given.is_array()) {
+    throw InvalidInput("wrong type: wanted a list of durations, one per rank, or a file",
+                       where,
+                       R"(["0us", "12us"] or {"file": "offsets.txt"})");
+  }
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    if (!given[i].is_string()) {
+      throw InvalidInput(fmt::format("{} has no unit", given[i].dump()),
+                         where.child(i),
+                         fmt::format("try \"{}us\"", given[i].dump()));
+    }
+    offsets.push_back(parse_duration(given[i].get<std::string>(), where.child(i)));
+  }
+  return offsets;
+}
+
+StartSpread read_spread(const json& given, const Location& where) {
+  StartSpread spread;
+  if (given.is_null()) {
+    return spread;
+  }
+  Parameters parameters(given, where);
+  const Seconds none{0};
+  const std::string name = parameters.require_text(
+      "distribution", "exponential", "uniform, exponential, log_normal or stragglers");
+  std::vector<std::string> names;
+  for (const SpreadShape shape : {SpreadShape::Uniform,
+                                  SpreadShape::Exponential,
+                                  SpreadShape::LogNormal,
+                                  SpreadShape::Stragglers}) {
+    names.emplace_back(spread_shape_name(shape));
+    if (names.back() == name) {
+      spread.shape = shape;
+    }
+  }
+  switch (spread.shape) {
+    case SpreadShape::None:
+      throw InvalidInput("no distribution is called \"" + name + "\"",
+                         where.child("distribution"),
+                         suggestion_hint(name, names));
+    case SpreadShape::Uniform:
+      spread.scale = parameters.get_duration("largest", none, "uniform: starts lie between 0 and");
+      break;
+    case SpreadShape::Exponential:
+      spread.scale = parameters.get_duration("mean", none, "exponential: mean start");
+      break;
+    case SpreadShape::LogNormal:
+      spread.scale = parameters.get_duration("median", none, "log_normal: median start");
+      spread.sigma = parameters.get_number(
+          "sigma", 1, {0, 10}, "log_normal: standard deviation of the logarithm");
+      break;
+    case SpreadShape::Stragglers:
+      spread.scale = parameters.get_duration("delay", none, "stragglers: how late they are");
+      spread.share =
+          parameters.get_number("share", 0.1, {0, 1}, "stragglers: probability of being one");
+      break;
+  }
+  spread.seed = static_cast<std::uint64_t>(parameters.get_integer(
+      "seed", 0, {0, std::numeric_limits<std::int64_t>::max()}, "of the draws"));
+  parameters.finish();
+  return spread;
 }
 
 }  // namespace
@@ -103,8 +183,15 @@ NetworkOptions read_network_options(Parameters& parameters) {
       parameters.get_json("links", "list of {link, bandwidth_factor, background_load}"),
       where.child("links"));
   options.start_offsets =
-      read_offsets(parameters.get_json("start_offsets", "list of durations, one per rank"),
+      read_offsets(parameters.get_json("start_offsets",
+                                       "list of durations, one per rank, or {file}: one a line"),
                    where.child("start_offsets"));
+  options.start_spread =
+      read_spread(parameters.get_json("start_spread",
+                                      "{distribution, its figures, seed}: drawn for each rank and "
+                                      "added; uniform {largest}, exponential {mean}, log_normal "
+                                      "{median, sigma}, stragglers {delay, share}"),
+                  where.child("start_spread"));
   options.exact_transfer_limit =
       parameters.get_integer("exact_transfer_limit",
                              options.exact_transfer_limit,

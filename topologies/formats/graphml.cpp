@@ -225,6 +225,11 @@ class Graphml final : public TopologyFormat {
   }
 
   [[nodiscard]] std::string write(const Fabric& fabric) const override {
+    if (!fabric.fixed_routes().empty()) {
+      throw MissingCapability("GraphML has no place for routes laid down link by link",
+                              {},
+                              "write Switchyard's own JSON, or a SimGrid platform");
+    }
     GraphOf<boost::bidirectionalS> graph;
     graph[boost::graph_bundle] = {
         .name = fabric.name(),

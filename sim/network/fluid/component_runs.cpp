@@ -50,40 +50,38 @@ void for_each_parallel(std::size_t count, std::size_t threads, const Work& work)
 
 std::vector<double> run_one(const FlowGraph& graph,
                             const SharingLimits& limits,
-                            const FlowDemand& demand,
+                            std::vector<double> bytes,
                             std::span<const double> start_s,
                             const RunChoice& choice) {
   if (graph.flow_count() > choice.exact_flow_limit) {
-    return run_windowed(graph, limits, demand, start_s, choice.window_epsilon);
+    return run_windowed(graph, limits, std::move(bytes), start_s, choice.window_epsilon);
   }
   StartTimes source(start_s);
-  return run_exact(graph, limits, demand, source).finish_s;
+  return run_exact(graph, limits, bytes, source).finish_s;
 }
 
 }  // namespace
 
-ComponentTimes run_components(FlowGraph graph,
+ComponentTimes run_components(const FlowGraph& graph,
                               const SharingLimits& limits,
-                              const FlowDemand& demand,
+                              std::vector<double> bytes,
                               std::span<const double> start_s,
                               const RunChoice& choice) {
-  const std::vector<Component> components = split_components(std::move(graph));
+  if (is_connected(graph)) {
+    return {.finish_s = run_one(graph, limits, std::move(bytes), start_s, choice),
+            .is_windowed = graph.flow_count() > choice.exact_flow_limit};
+  }
+  const std::vector<Component> components = split_components(graph);
   ComponentTimes times;
   times.is_windowed = std::ranges::any_of(components, [&](const Component& component) {
     return component.flows.size() > choice.exact_flow_limit;
   });
-  if (components.size() == 1) {
-    times.finish_s = run_one(components.front().graph, limits, demand, start_s, choice);
-    return times;
-  }
   times.finish_s.resize(start_s.size());
   for_each_parallel(components.size(), choice.threads, [&](std::size_t k) {
     const Component& component = components[k];
-    const std::vector<double> bytes = pick(demand.bytes, component.flows);
-    const std::vector<float> latency = pick(demand.latency_s, component.flows);
     const std::vector<double> starts = pick(start_s, component.flows);
     const std::vector<double> finish =
-        run_one(component.graph, limits, {bytes, latency}, starts, choice);
+        run_one(component.graph, limits, pick<double>(bytes, component.flows), starts, choice);
     for (std::size_t flow = 0; flow < finish.size(); ++flow) {
       times.finish_s[component.flows[flow]] = finish[flow];
     }

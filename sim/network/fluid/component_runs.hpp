@@ -22,10 +22,10 @@ struct ComponentTimes {
   bool is_windowed = false;      // some part was larger than the limit
 };
 
-/// `start_s` [flows] when each flow starts, known beforehand.
-ComponentTimes run_components(FlowGraph graph,
+/// `bytes` [flows], > 0; `start_s` [flows] when each flow starts, known beforehand.
+ComponentTimes run_components(const FlowGraph& graph,
                               const SharingLimits& limits,
-                              const FlowDemand& demand,
+                              std::vector<double> bytes,
                               std::span<const double> start_s,
                               const RunChoice& choice);
 

@@ -18,9 +18,9 @@ class ExactRun {
  public:
   ExactRun(const FlowGraph& graph,
            const SharingLimits& limits,
-           const FlowDemand& demand,
+           std::span<const double> bytes,
            FlowSource& source)
-      : solver_(graph, limits), demand_(demand), source_(source) {
+      : graph_(graph), solver_(graph, limits), bytes_(bytes), source_(source) {
     times_.start_s.assign(graph.flow_count(), -1);
     times_.finish_s.assign(graph.flow_count(), -1);
   }
@@ -67,7 +67,7 @@ class ExactRun {
     now_ += until_end;
     for (const std::uint32_t flow : flows_) {
       solver_.remove(flow);
-      times_.finish_s[flow] = now_ + static_cast<double>(demand_.latency_s[flow]);
+      times_.finish_s[flow] = now_ + graph_.latency_s(flow);
       finishes_.emplace(times_.finish_s[flow], flow);
     }
   }
@@ -86,15 +86,16 @@ class ExactRun {
     }
     for (const std::uint32_t flow : flows_) {
       times_.start_s[flow] = now_;
-      solver_.add(flow, demand_.bytes[flow]);
+      solver_.add(flow, bytes_[flow]);
     }
     return !flows_.empty();
   }
 
   static constexpr double kNever = std::numeric_limits<double>::infinity();
 
+  const FlowGraph& graph_;
   MaxMinSolver solver_;
-  const FlowDemand& demand_;
+  std::span<const double> bytes_;
   FlowSource& source_;
   FlowTimes times_;
   double now_ = 0;
@@ -106,9 +107,9 @@ class ExactRun {
 
 FlowTimes run_exact(const FlowGraph& graph,
                     const SharingLimits& limits,
-                    const FlowDemand& demand,
+                    std::span<const double> bytes,
                     FlowSource& source) {
-  return ExactRun(graph, limits, demand, source).run();
+  return ExactRun(graph, limits, bytes, source).run();
 }
 
 }  // namespace switchyard

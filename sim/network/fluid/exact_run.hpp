@@ -9,12 +9,6 @@
 
 namespace switchyard {
 
-/// What is to be moved. Spans are [flows].
-struct FlowDemand {
-  std::span<const double> bytes;     // > 0
-  std::span<const float> latency_s;  // from drained to finished
-};
-
 /// Says when flows start; may depend on how the run goes.
 class FlowSource {
  public:
@@ -39,9 +33,10 @@ struct FlowTimes {
   std::vector<double> finish_s;
 };
 
+/// `bytes` [flows], > 0.
 FlowTimes run_exact(const FlowGraph& graph,
                     const SharingLimits& limits,
-                    const FlowDemand& demand,
+                    std::span<const double> bytes,
                     FlowSource& source);
 
 }  // namespace switchyard

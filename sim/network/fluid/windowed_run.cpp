@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "sim/network/fluid/component_runs.hpp"
+#include "sim/network/fluid/sharing/live_flows.hpp"
 #include "sim/network/fluid/sharing/progressive_filling.hpp"
 
 namespace switchyard {
@@ -20,67 +21,83 @@ constexpr std::size_t kSample = 8192;        // flows looked at to size the firs
 constexpr double kFewFlows = 32;
 constexpr std::size_t kMostFollowed = 32768;
 
+/// A flow and where it is listed among those under way; kNone = not started.
+struct Live {
+  std::uint32_t flow;
+  std::uint32_t entry;
+};
+
+std::vector<std::uint32_t> flows_of(std::span<const Live> live) {
+  std::vector<std::uint32_t> flows(live.size());
+  std::ranges::transform(live, flows.begin(), &Live::flow);
+  return flows;
+}
+
 class WindowedRun {
  public:
   WindowedRun(const FlowGraph& graph,
               const SharingLimits& limits,
-              const FlowDemand& demand,
+              std::vector<double> bytes,
               std::span<const double> start_s,
               double epsilon)
       : graph_(graph),
         limits_(limits),
-        latency_s_(demand.latency_s),
         start_s_(start_s),
         epsilon_(epsilon),
-        members_(graph),
+        live_(graph),
         filling_(graph, limits),
-        finish_s_(graph.flow_count(), 0),
-        left_(demand.bytes.begin(), demand.bytes.end()),
-        charged_(graph.chain_count(), 0),
-        by_start_(graph.flow_count()) {
-    std::iota(by_start_.begin(), by_start_.end(), 0U);
+        bytes_or_finish_s_(std::move(bytes)),
+        charged_(graph.chain_count(), 0) {
     if (!std::ranges::is_sorted(start_s)) {
+      by_start_.resize(graph.flow_count());
+      std::iota(by_start_.begin(), by_start_.end(), 0U);
       std::ranges::stable_sort(by_start_, {}, [&](std::uint32_t flow) { return start_s[flow]; });
     }
   }
 
   std::vector<double> run() && {
-    const std::size_t tail = std::min(kExactTail, left_.size() / kExactTailShare);
-    while (members_.flow_count() + by_start_.size() - started_ > tail) {
-      if (members_.flow_count() == 0) {
+    const std::size_t count = graph_.flow_count();
+    const std::size_t tail = std::min(kExactTail, count / kExactTailShare);
+    while (live_.flow_count() + count - started_ > tail) {
+      if (live_.flow_count() == 0) {
         begin_busy_period();
       } else {
         step();
       }
     }
     run_tail();
-    for (std::size_t flow = 0; flow < finish_s_.size(); ++flow) {
-      finish_s_[flow] += static_cast<double>(latency_s_[flow]);
+    for (std::size_t flow = 0; flow < count; ++flow) {
+      bytes_or_finish_s_[flow] += graph_.latency_s(flow);
     }
-    return std::move(finish_s_);
+    return std::move(bytes_or_finish_s_);
   }
 
  private:
-  /// A flow that ends in the present window, so many seconds after its beginning.
-  struct Ending {
-    std::uint32_t flow;
-    double after;
-  };
+  using Ending = LiveFlows::Ending;
+
+  /// The flow that starts k-th.
+  [[nodiscard]] std::uint32_t starting(std::size_t k) const {
+    return by_start_.empty() ? static_cast<std::uint32_t>(k) : by_start_[k];
+  }
+
+  [[nodiscard]] double next_start() const { return start_s_[starting(started_)]; }
+
+  [[nodiscard]] bool all_started() const { return started_ == graph_.flow_count(); }
 
   void begin_busy_period() {
-    now_ = std::max(now_, start_s_[by_start_[started_]]);
+    now_ = std::max(now_, next_start());
     begin_ = now_;
-    period_ = started_;
     std::ranges::fill(charged_, 0);
     start_flows();
-    filling_.fill(members_, charged_);
+    filling_.fill(live_, charged_);
     last_window_ = 0;
     window_ = first_window();
   }
 
   void step() {
-    const double under_way = members_.flow_count();
-    collect_endings();
+    const auto under_way = static_cast<double>(live_.flow_count());
+    endings_.clear();
+    live_.sweep(filling_.levels(), last_window_, window_, endings_);
     followed_.clear();
     if (last_window_ == 0) {
       follow_small_links();
@@ -91,7 +108,7 @@ class WindowedRun {
     });
     end_flows();
     start_flows();
-    filling_.fill(members_, charged_);
+    filling_.fill(live_, charged_);
     now_ += window_;
     last_window_ = window_;
     // At least one end is wanted, or windows without any would shrink for ever.
@@ -102,29 +119,45 @@ class WindowedRun {
       window_ *= 2;
     }
     window_ = std::min(window_, kGrowth * epsilon_ * (now_ - begin_));
-    if (started_ < by_start_.size()) {
+    if (!all_started()) {
       const double shortest = kShortestCut * epsilon_ * (now_ - begin_);
-      window_ = std::min(window_, std::max(shortest, start_s_[by_start_[started_]] - now_));
+      window_ = std::min(window_, std::max(shortest, next_start() - now_));
     }
   }
 
   void start_flows() {
-    while (started_ < by_start_.size() && start_s_[by_start_[started_]] <= now_) {
-      members_.insert(by_start_[started_++], kSourceSide);
+    while (!all_started() && next_start() <= now_) {
+      const std::uint32_t flow = starting(started_++);
+      live_.insert(flow, bytes_or_finish_s_[flow]);
+    }
+  }
+
+  /// Calls visit(entry) for every flow under way.
+  template <class Visit>
+  void for_each_live(const Visit& visit) const {
+    for (std::uint32_t chain = 0; chain < graph_.chain_count(); ++chain) {
+      if (graph_.chain_side[chain] == kSourceSide) {
+        const std::uint32_t first = live_.first_entry(chain);
+        for (std::uint32_t entry = first; entry < first + live_.size(chain); ++entry) {
+          visit(entry);
+        }
+      }
     }
   }
 
   /// How long the first `epsilon` of the flows take, by a sample of them; flows of small links
   /// count only if there are no others.
   [[nodiscard]] double first_window() const {
-    const std::size_t stride = 1 + (started_ - period_) / kSample;
+    const std::size_t stride = 1 + live_.flow_count() / kSample;
     std::vector<double> times;
     for (const bool with_small : {false, true}) {
-      for (std::size_t k = period_; k < started_ && times.size() < kSample; k += stride) {
-        if (with_small || !is_on_small_link(by_start_[k])) {
-          times.push_back(left_[by_start_[k]] / rate_of(by_start_[k]));
+      std::size_t k = 0;
+      for_each_live([&](std::uint32_t entry) {
+        const std::uint32_t flow = live_.flow_of(entry);
+        if (k++ % stride == 0 && (with_small || !is_on_small_link(flow))) {
+          times.push_back(live_.left(entry) / rate_of(flow));
         }
-      }
+      });
       if (!times.empty()) {
         break;
       }
@@ -151,31 +184,6 @@ class WindowedRun {
     return link != kNone && filling_.flows_held(link) <= kFewFlows;
   }
 
-  /// Moves all flows through the last window and finds those that end in the present one.
-  void collect_endings() {
-    endings_.clear();
-    const double* levels = filling_.levels().data();
-    double* all_left = left_.data();
-    const double last_window = last_window_;
-    const double window = window_;
-    for (std::uint32_t chain = 0; chain < graph_.chain_count(); ++chain) {
-      if (graph_.chain_side[chain] != kSourceSide) {
-        continue;
-      }
-      const std::span<const std::uint32_t> flows = members_.flows(chain);
-      const std::span<const std::uint32_t> peers = members_.peers(chain);
-      const double level = levels[chain];
-      for (std::size_t k = 0; k < flows.size(); ++k) {
-        const double rate = std::min(level, levels[peers[k]]);
-        const double left = all_left[flows[k]] - rate * last_window;
-        all_left[flows[k]] = left;
-        if (left <= rate * window) {
-          endings_.push_back({flows[k], rate > 0 ? left / rate : 0.0});
-        }
-      }
-    }
-  }
-
   /// Ends the window early if it has many more than the `wanted` ends.
   void shorten_window(double wanted) {
     if (static_cast<double>(endings_.size()) <= kCrowd * wanted) {
@@ -193,21 +201,26 @@ class WindowedRun {
   /// end in the first window, each speeding up the next. Its flows are run exactly, on what the
   /// others leave them at their present rates.
   void follow_small_links() {
-    std::vector<std::uint32_t> flows;
-    std::copy_if(by_start_.begin() + static_cast<std::ptrdiff_t>(period_),
-                 by_start_.begin() + static_cast<std::ptrdiff_t>(started_),
-                 std::back_inserter(flows),
-                 [&](std::uint32_t flow) { return is_on_small_link(flow); });
-    if (flows.empty() || flows.size() > kMostFollowed) {
+    std::vector<Live> small;
+    for_each_live([&](std::uint32_t entry) {
+      const std::uint32_t flow = live_.flow_of(entry);
+      if (is_on_small_link(flow)) {
+        small.push_back({flow, entry});
+      }
+    });
+    if (small.empty() || small.size() > kMostFollowed) {
       return;
     }
-    std::erase_if(endings_, [&](const Ending& ending) { return is_on_small_link(ending.flow); });
-    std::ranges::sort(flows);
-    Component apart = extract_component(graph_, std::move(flows));
+    std::erase_if(endings_, [&](const Ending& ending) {
+      return is_on_small_link(live_.flow_of(ending.entry));
+    });
+    std::ranges::sort(small, {}, &Live::flow);
+    Component apart = extract_component(graph_, flows_of(small));
     leave_to_others(apart);
-    const std::vector<double> after = run_rest(apart, {});
+    const std::vector<double> after = run_rest(apart, small, {});
     for (std::size_t k = 0; k < after.size(); ++k) {
-      followed_.push_back({apart.flows[k], after[k]});
+      followed_.push_back(
+          {after[k], small[k].entry, graph_.flow_chains[kSourceSide][small[k].flow]});
     }
   }
 
@@ -230,71 +243,66 @@ class WindowedRun {
   void end_flows() {
     std::ranges::fill(charged_, 0);
     for (const Ending& ending : endings_) {
-      finish_s_[ending.flow] = now_ + ending.after;
-      for (const auto& chains : graph_.flow_chains) {
-        charged_[chains[ending.flow]] += left_[ending.flow] / window_;
-      }
-      members_.erase(ending.flow);
+      bytes_or_finish_s_[live_.flow_of(ending.entry)] = now_ + ending.after;
+      const double rate = live_.left(ending.entry) / window_;
+      charged_[ending.near] += rate;
+      charged_[live_.far_of(ending.entry)] += rate;
     }
+    live_.remove(endings_);
   }
 
-  /// Exact times of a component's flows from now on, in seconds from now.
+  /// Exact times of a component's flows, in its order, from now on; in seconds from now.
   [[nodiscard]] std::vector<double> run_rest(Component& component,
+                                             std::span<const Live> flows,
                                              std::span<const IncastPoint> incast) const {
     std::vector<double> bytes;
     std::vector<double> starts;
-    for (const std::uint32_t flow : component.flows) {
-      bytes.push_back(left_[flow]);
-      starts.push_back(std::max(0.0, start_s_[flow] - now_));
+    for (const Live& each : flows) {
+      const bool is_live = each.entry != kNone;
+      bytes.push_back(is_live ? live_.left(each.entry) : bytes_or_finish_s_[each.flow]);
+      starts.push_back(is_live ? 0 : std::max(0.0, start_s_[each.flow] - now_));
     }
-    const std::vector<float> latency(component.flows.size(), 0.0F);
-    return run_components(
-               std::move(component.graph), {limits_.rate_cap, incast}, {bytes, latency}, starts, {})
+    std::ranges::fill(component.graph.chain_latency_s, 0);  // added to all at the end
+    return run_components(component.graph, {limits_.rate_cap, incast}, std::move(bytes), starts, {})
         .finish_s;
   }
 
   /// The last flows, exactly.
   void run_tail() {
-    std::vector<std::uint32_t> rest(by_start_.begin() + static_cast<std::ptrdiff_t>(started_),
-                                    by_start_.end());
-    for (std::uint32_t chain = 0; chain < graph_.chain_count(); ++chain) {
-      if (graph_.chain_side[chain] != kSourceSide) {
-        continue;
-      }
-      for (const std::uint32_t flow : members_.flows(chain)) {
-        const double rate = rate_of(flow);
-        left_[flow] -= rate * last_window_;
-        if (left_[flow] > 0) {
-          rest.push_back(flow);
-        } else {
-          finish_s_[flow] = now_ + left_[flow] / rate;
-        }
-      }
+    endings_.clear();
+    live_.sweep(filling_.levels(), last_window_, 0, endings_);
+    for (const Ending& ending : endings_) {  // by rounding only
+      bytes_or_finish_s_[live_.flow_of(ending.entry)] = now_ + ending.after;
+    }
+    live_.remove(endings_);
+    std::vector<Live> rest;
+    for_each_live([&](std::uint32_t entry) { rest.push_back({live_.flow_of(entry), entry}); });
+    for (; !all_started(); ++started_) {
+      rest.push_back({starting(started_), kNone});
     }
     if (rest.empty()) {
       return;
     }
-    std::ranges::sort(rest);
-    Component tail = extract_component(graph_, std::move(rest));
-    const std::vector<double> after = run_rest(tail, limits_.incast);
+    std::ranges::sort(rest, {}, &Live::flow);
+    Component tail = extract_component(graph_, flows_of(rest));
+    const std::vector<double> after = run_rest(tail, rest, limits_.incast);
     for (std::size_t k = 0; k < after.size(); ++k) {
-      finish_s_[tail.flows[k]] = now_ + after[k];
+      bytes_or_finish_s_[rest[k].flow] = now_ + after[k];
     }
   }
 
   const FlowGraph& graph_;
   SharingLimits limits_;
-  std::span<const float> latency_s_;
   std::span<const double> start_s_;
   double epsilon_;
-  ChainMembers members_;
+  LiveFlows live_;
   ProgressiveFilling filling_;
-  std::vector<double> finish_s_;         // [flows]
-  std::vector<double> left_;             // [flows] bytes left at now_ - last_window_
+  // [flows] Two tables in one, for large exchanges fill the memory: a flow's bytes until it starts,
+  // its finish from when it has ended.
+  std::vector<double> bytes_or_finish_s_;
   std::vector<double> charged_;          // [chains] bytes/s for the flows that end in the window
-  std::vector<std::uint32_t> by_start_;  // flows in order of start
+  std::vector<std::uint32_t> by_start_;  // flows in order of start; empty = in order of number
   std::size_t started_ = 0;              // flows started so far, in that order
-  std::size_t period_ = 0;               // flows started before this busy period
   std::vector<Ending> endings_;
   std::vector<Ending> followed_;
   double begin_ = 0;        // of the busy period
@@ -307,10 +315,10 @@ class WindowedRun {
 
 std::vector<double> run_windowed(const FlowGraph& graph,
                                  const SharingLimits& limits,
-                                 const FlowDemand& demand,
+                                 std::vector<double> bytes,
                                  std::span<const double> start_s,
                                  double epsilon) {
-  return WindowedRun(graph, limits, demand, start_s, epsilon).run();
+  return WindowedRun(graph, limits, std::move(bytes), start_s, epsilon).run();
 }
 
 }  // namespace switchyard

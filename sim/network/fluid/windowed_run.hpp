@@ -17,10 +17,11 @@
 
 namespace switchyard {
 
-/// [flows] finish times. `start_s` [flows] says when each starts; `epsilon` lies in (0, 0.5].
+/// [flows] finish times. `bytes` [flows], > 0; `start_s` [flows] says when each starts; `epsilon`
+/// lies in (0, 0.5].
 std::vector<double> run_windowed(const FlowGraph& graph,
                                  const SharingLimits& limits,
-                                 const FlowDemand& demand,
+                                 std::vector<double> bytes,
                                  std::span<const double> start_s,
                                  double epsilon);
 

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "core/numbers/random.hpp"
+#include "tests/support/networks/flow_graphs.hpp"
 
 namespace switchyard {
 namespace {
@@ -23,7 +24,7 @@ FlowGraph random_graph(RandomStream& random, std::size_t links, std::size_t flow
   if (spreads) {
     std::ranges::generate(share, [&] { return random.index(2) == 0 ? 1.0 : 0.25; });
   }
-  FlowGraphBuilder builder(capacity);
+  testing::RouteFlows builder(capacity);
   for (std::size_t flow = 0; flow < flows; ++flow) {
     std::set<std::uint32_t> chosen;
     const std::size_t length = 2 + random.index(4);
@@ -34,7 +35,7 @@ FlowGraph random_graph(RandomStream& random, std::size_t links, std::size_t flow
     for (const std::uint32_t link : chosen) {
       route.push_back({link, share[link]});
     }
-    builder.add_flow(route);
+    builder.add(route);
   }
   return std::move(builder).take();
 }
@@ -48,14 +49,14 @@ FlowGraph nested_graph(RandomStream& random, std::uint32_t gpus, std::size_t flo
       capacity.push_back(rate * (1 + random.uniform()));
     }
   }
-  FlowGraphBuilder builder(capacity);
+  testing::RouteFlows builder(capacity);
   for (std::size_t flow = 0; flow < flows; ++flow) {
     const auto from = static_cast<std::uint32_t>(4 * random.index(gpus));
     const auto to = static_cast<std::uint32_t>(4 * random.index(gpus));
     if (random.index(3) == 0) {
-      builder.add_flow(std::vector<ChainLink>{{from, 1.0}, {to + 2, 1.0}});
+      builder.add(std::vector<ChainLink>{{from, 1.0}, {to + 2, 1.0}});
     } else {
-      builder.add_flow(
+      builder.add(
           std::vector<ChainLink>{{from, 1.0}, {from + 1, 1.0}, {to + 3, 1.0}, {to + 2, 1.0}});
     }
   }
@@ -160,10 +161,10 @@ TEST(MaxMinSolver, StaysFairUnderARateCap) {
 
 TEST(MaxMinSolver, TiesDoNotMakeItWander) {
   // Sixteen sources times sixteen sinks, all alike: every level ties with every other.
-  FlowGraphBuilder builder(std::vector<double>(32, 3.0));
+  testing::RouteFlows builder(std::vector<double>(32, 3.0));
   for (std::uint32_t source = 0; source < 16; ++source) {
     for (std::uint32_t sink = 16; sink < 32; ++sink) {
-      builder.add_flow(std::vector<ChainLink>{{source, 1.0}, {sink, 1.0}});
+      builder.add(std::vector<ChainLink>{{source, 1.0}, {sink, 1.0}});
     }
   }
   const FlowGraph graph = std::move(builder).take();
@@ -200,29 +201,20 @@ TEST(MaxMinSolver, AnEventMovesFewLinks) {
   EXPECT_LT(static_cast<double>(solver.effort().moves - first) / 1900, 6.0);
 }
 
-TEST(FlowGraph, StoresEachHalfRouteOnce) {
-  FlowGraphBuilder builder({1, 1, 1, 1});
-  builder.add_flow(std::vector<ChainLink>{{0, 1.0}, {1, 1.0}});
-  builder.add_flow(std::vector<ChainLink>{{0, 1.0}, {2, 1.0}});
-  builder.add_flow(std::vector<ChainLink>{{0, 1.0}, {3, 1.0}, {1, 1.0}});
-  builder.add_flow(std::vector<ChainLink>{{0, 0.5}, {1, 1.0}});
-  const FlowGraph graph = std::move(builder).take();
-  EXPECT_EQ(graph.flow_count(), 4U);
-  EXPECT_EQ(graph.flow_chains[kSourceSide], (std::vector<std::uint32_t>{0, 0, 3, 4}));
-  EXPECT_EQ(graph.flow_chains[kDestinationSide], (std::vector<std::uint32_t>{1, 2, 1, 1}));
-}
-
 TEST(FlowGraph, SplitsWhatSharesNoLink) {
-  FlowGraphBuilder builder({1, 2, 3, 4, 5});
-  builder.add_flow(std::vector<ChainLink>{{0, 1.0}, {1, 1.0}});
-  builder.add_flow(std::vector<ChainLink>{{3, 1.0}, {4, 1.0}});
-  builder.add_flow(std::vector<ChainLink>{{1, 1.0}, {2, 1.0}});
-  const std::vector<Component> parts = split_components(std::move(builder).take());
+  testing::RouteFlows builder({1, 2, 3, 4, 5});
+  builder.add(std::vector<ChainLink>{{0, 1.0}, {1, 1.0}});
+  builder.add(std::vector<ChainLink>{{3, 1.0}, {4, 1.0}});
+  builder.add(std::vector<ChainLink>{{1, 1.0}, {2, 1.0}});
+  const FlowGraph graph = std::move(builder).take();
+  EXPECT_FALSE(is_connected(graph));
+  const std::vector<Component> parts = split_components(graph);
   ASSERT_EQ(parts.size(), 2U);
   EXPECT_EQ(parts[0].flows, (std::vector<std::uint32_t>{0, 2}));
   EXPECT_EQ(parts[1].flows, (std::vector<std::uint32_t>{1}));
   EXPECT_EQ(parts[0].links, (std::vector<std::uint32_t>{0, 1, 2}));
   EXPECT_EQ(parts[1].graph.capacity, (std::vector<double>{4, 5}));
+  EXPECT_TRUE(is_connected(parts[0].graph));
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 namespace switchyard::testing {
 namespace {
 
-std::span<const Hop> hops_of(const Fabric& fabric, const Schedule& schedule, std::size_t transfer) {
+RouteHops hops_of(const Fabric& fabric, const Schedule& schedule, std::size_t transfer) {
   return fabric.routes(schedule.rank_count)
       .hops(static_cast<std::size_t>(schedule.source[transfer]),
             static_cast<std::size_t>(schedule.destination[transfer]));

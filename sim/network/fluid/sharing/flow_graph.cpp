@@ -1,26 +1,13 @@
-// Interning of half routes by hash, and the split into components by union-find.
+// The split into components by union-find.
 #include "sim/network/fluid/sharing/flow_graph.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <numeric>
 
 #include "core/check.hpp"
-#include "core/numbers/random.hpp"
 
 namespace switchyard {
 namespace {
-
-std::uint64_t hash_half(std::span<const ChainLink> half, Side side) {
-  std::uint64_t hash = side;
-  for (const ChainLink& hop : half) {
-    hash = mix_bits(hash, hop.link);
-    if (hop.share != 1.0) {
-      hash = mix_bits(hash, std::bit_cast<std::uint64_t>(hop.share));
-    }
-  }
-  return hash;
-}
 
 /// Union-find with path halving; the smaller number is the root, so roots are deterministic.
 class DisjointSets {
@@ -76,6 +63,28 @@ class Renumbering {
   std::vector<std::uint32_t> items_;
 };
 
+std::uint32_t first_link(const FlowGraph& graph, std::size_t flow) {
+  return graph.links_of(graph.flow_chains[kSourceSide][flow]).front().link;
+}
+
+/// Links joined by a flow that crosses both.
+DisjointSets joined_links(const FlowGraph& graph) {
+  DisjointSets sets(graph.link_count());
+  for (std::uint32_t chain = 0; chain < graph.chain_count(); ++chain) {
+    const auto links = graph.links_of(chain);
+    for (const ChainLink& hop : links) {
+      sets.join(links.front().link, hop.link);
+    }
+  }
+  for (std::size_t flow = 0; flow < graph.flow_count(); ++flow) {
+    const auto far = graph.links_of(graph.flow_chains[kDestinationSide][flow]);
+    if (!far.empty()) {
+      sets.join(first_link(graph, flow), far.front().link);
+    }
+  }
+  return sets;
+}
+
 FlowGraph subgraph(const FlowGraph& whole,
                    std::span<const std::uint32_t> flows,
                    std::vector<std::uint32_t>& links,
@@ -103,6 +112,7 @@ FlowGraph subgraph(const FlowGraph& whole,
   part.chain_offsets.push_back(0);
   for (const std::uint32_t chain : chains.items()) {
     part.chain_side.push_back(whole.chain_side[chain]);
+    part.chain_latency_s.push_back(whole.chain_latency_s[chain]);
     for (const ChainLink& hop : whole.links_of(chain)) {
       part.chain_links.push_back({link_numbers.number(hop.link), hop.share});
     }
@@ -115,53 +125,35 @@ FlowGraph subgraph(const FlowGraph& whole,
 
 }  // namespace
 
-FlowGraphBuilder::FlowGraphBuilder(std::vector<double> capacity) : table_(1024, kNone) {
+FlowGraphBuilder::FlowGraphBuilder(std::vector<double> capacity) {
   graph_.capacity = std::move(capacity);
   graph_.chain_offsets.push_back(0);
 }
 
-void FlowGraphBuilder::add_flow(std::span<const ChainLink> hops) {
-  SWITCHYARD_CHECK(!hops.empty(), "a flow crosses no link");
-  const std::size_t middle = (hops.size() + 1) / 2;
-  graph_.flow_chains[kSourceSide].push_back(intern(hops.first(middle), kSourceSide));
-  graph_.flow_chains[kDestinationSide].push_back(intern(hops.subspan(middle), kDestinationSide));
+std::uint32_t FlowGraphBuilder::add_chain(std::span<const ChainLink> links,
+                                          Side side,
+                                          double latency_s) {
+  SWITCHYARD_CHECK(side == kDestinationSide || !links.empty(), "a flow crosses no link");
+  graph_.chain_side.push_back(side);
+  graph_.chain_latency_s.push_back(latency_s);
+  graph_.chain_links.insert(graph_.chain_links.end(), links.begin(), links.end());
+  graph_.chain_offsets.push_back(static_cast<std::uint32_t>(graph_.chain_links.size()));
+  return static_cast<std::uint32_t>(graph_.chain_count() - 1);
+}
+
+void FlowGraphBuilder::add_flow(std::uint32_t near, std::uint32_t far) {
+  graph_.flow_chains[kSourceSide].push_back(near);
+  graph_.flow_chains[kDestinationSide].push_back(far);
+}
+
+void FlowGraphBuilder::reserve_flows(std::size_t count) {
+  for (auto& chains : graph_.flow_chains) {
+    chains.reserve(count);
+  }
 }
 
 FlowGraph FlowGraphBuilder::take() && {
   return std::move(graph_);
-}
-
-std::uint32_t FlowGraphBuilder::intern(std::span<const ChainLink> half, Side side) {
-  const std::uint64_t hash = hash_half(half, side);
-  std::size_t slot = hash & (table_.size() - 1);
-  for (; table_[slot] != kNone; slot = (slot + 1) & (table_.size() - 1)) {
-    const std::uint32_t chain = table_[slot];
-    if (hashes_[chain] == hash && graph_.chain_side[chain] == side &&
-        std::ranges::equal(graph_.links_of(chain), half)) {
-      return chain;
-    }
-  }
-  const auto chain = static_cast<std::uint32_t>(graph_.chain_count());
-  table_[slot] = chain;
-  hashes_.push_back(hash);
-  graph_.chain_side.push_back(side);
-  graph_.chain_links.insert(graph_.chain_links.end(), half.begin(), half.end());
-  graph_.chain_offsets.push_back(static_cast<std::uint32_t>(graph_.chain_links.size()));
-  if (graph_.chain_count() * 2 > table_.size()) {
-    grow_table();
-  }
-  return chain;
-}
-
-void FlowGraphBuilder::grow_table() {
-  table_.assign(table_.size() * 2, kNone);
-  for (std::uint32_t chain = 0; chain < hashes_.size(); ++chain) {
-    std::size_t slot = hashes_[chain] & (table_.size() - 1);
-    while (table_[slot] != kNone) {
-      slot = (slot + 1) & (table_.size() - 1);
-    }
-    table_[slot] = chain;
-  }
 }
 
 Component extract_component(const FlowGraph& graph, std::vector<std::uint32_t> flows) {
@@ -173,38 +165,28 @@ Component extract_component(const FlowGraph& graph, std::vector<std::uint32_t> f
   return component;
 }
 
-std::vector<Component> split_components(FlowGraph graph) {
-  DisjointSets sets(graph.link_count());
-  for (std::uint32_t chain = 0; chain < graph.chain_count(); ++chain) {
-    const auto links = graph.links_of(chain);
-    for (const ChainLink& hop : links) {
-      sets.join(links.front().link, hop.link);
+bool is_connected(const FlowGraph& graph) {
+  DisjointSets links = joined_links(graph);
+  const std::uint32_t root = links.root(first_link(graph, 0));
+  for (std::size_t flow = 1; flow < graph.flow_count(); ++flow) {
+    if (links.root(first_link(graph, flow)) != root) {
+      return false;
     }
   }
-  const auto first_link = [&](std::size_t flow) {
-    return graph.links_of(graph.flow_chains[kSourceSide][flow]).front().link;
-  };
-  for (std::size_t flow = 0; flow < graph.flow_count(); ++flow) {
-    const auto far = graph.links_of(graph.flow_chains[kDestinationSide][flow]);
-    if (!far.empty()) {
-      sets.join(first_link(flow), far.front().link);
-    }
-  }
+  return true;
+}
+
+std::vector<Component> split_components(const FlowGraph& graph) {
+  DisjointSets sets = joined_links(graph);
   std::vector<std::uint32_t> component_of_root(graph.link_count(), kNone);
   std::vector<Component> components;
   for (std::uint32_t flow = 0; flow < graph.flow_count(); ++flow) {
-    std::uint32_t& component = component_of_root[sets.root(first_link(flow))];
+    std::uint32_t& component = component_of_root[sets.root(first_link(graph, flow))];
     if (component == kNone) {
       component = static_cast<std::uint32_t>(components.size());
       components.emplace_back();
     }
     components[component].flows.push_back(flow);
-  }
-  if (components.size() == 1) {
-    components.front().links.resize(graph.link_count());
-    std::iota(components.front().links.begin(), components.front().links.end(), 0U);
-    components.front().graph = std::move(graph);
-    return components;
   }
   Renumbering chains(graph.chain_count());
   Renumbering links(graph.link_count());

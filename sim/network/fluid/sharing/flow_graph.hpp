@@ -1,7 +1,7 @@
 // One sharing problem as plain arrays: links, chains of links, and flows that cross two chains.
-// The surprise: no topology is recognised by name. Every route is cut in the middle and each
-// distinct half is stored once, so on tree-like fabrics thousands of flows share a few chains and
-// the solver works per chain; on any other fabric it stays right and only has more chains.
+// The surprise: no topology is recognised by name. Chains are the halves of the route table, each
+// stored once, so on tree-like fabrics thousands of flows share a few chains and the solver works
+// per chain; on any other fabric it stays right and only has more chains.
 #pragma once
 
 #include <array>
@@ -31,6 +31,7 @@ struct FlowGraph {
   std::vector<std::uint32_t> chain_offsets;  // [chains + 1] into chain_links
   std::vector<ChainLink> chain_links;
   std::vector<std::uint8_t> chain_side;                   // [chains] Side
+  std::vector<double> chain_latency_s;                    // [chains] a flow has that of both
   std::array<std::vector<std::uint32_t>, 2> flow_chains;  // [Side][flows] chain
 
   [[nodiscard]] std::size_t link_count() const { return capacity.size(); }
@@ -39,29 +40,35 @@ struct FlowGraph {
 
   [[nodiscard]] std::size_t flow_count() const { return flow_chains[kSourceSide].size(); }
 
+  /// From drained to finished.
+  [[nodiscard]] double latency_s(std::size_t flow) const {
+    return chain_latency_s[flow_chains[kSourceSide][flow]] +
+           chain_latency_s[flow_chains[kDestinationSide][flow]];
+  }
+
   [[nodiscard]] std::span<const ChainLink> links_of(std::uint32_t chain) const {
     return std::span(chain_links)
         .subspan(chain_offsets[chain], chain_offsets[chain + 1] - chain_offsets[chain]);
   }
 };
 
-/// Builds a FlowGraph flow by flow, storing each distinct half route once.
+/// Builds a FlowGraph chain by chain and flow by flow.
 class FlowGraphBuilder {
  public:
   explicit FlowGraphBuilder(std::vector<double> capacity);
 
-  /// Appends a flow whose route crosses `hops` (at least one) in path order.
-  void add_flow(std::span<const ChainLink> hops);
+  /// Appends a half route and answers its number. A near half crosses a link at least.
+  std::uint32_t add_chain(std::span<const ChainLink> links, Side side, double latency_s);
+
+  /// Appends a flow that crosses two chains.
+  void add_flow(std::uint32_t near, std::uint32_t far);
+
+  void reserve_flows(std::size_t count);
 
   [[nodiscard]] FlowGraph take() &&;
 
  private:
-  std::uint32_t intern(std::span<const ChainLink> half, Side side);
-  void grow_table();
-
   FlowGraph graph_;
-  std::vector<std::uint32_t> table_;   // open addressing: chain number or kNone
-  std::vector<std::uint64_t> hashes_;  // [chains]
 };
 
 /// A part of a problem that shares no link with the rest, and which flows of the whole it holds.
@@ -74,7 +81,10 @@ struct Component {
 /// The part of a problem that `flows` (ascending) need.
 Component extract_component(const FlowGraph& graph, std::vector<std::uint32_t> flows);
 
+/// True if the links join all flows into one problem.
+bool is_connected(const FlowGraph& graph);
+
 /// Splits a problem into its connected components, in order of their first flow.
-std::vector<Component> split_components(FlowGraph graph);
+std::vector<Component> split_components(const FlowGraph& graph);
 
 }  // namespace switchyard

@@ -16,13 +16,48 @@ constexpr double kOutOfOrder = 1e-9;  // rounding of levels that tie
 constexpr double kOverfilled = 1e-9;  // the same of loads, as a share of the capacity
 constexpr double kNoFlows = 1e-9;     // a sum of shares below this is none
 
+/// [links] true for links that never limit a flow before another one does: all their chains cross
+/// that other link too, with no smaller share, and it has no more capacity. It carries at least as
+/// many flows, so an incast curve does not change that. Of equal links the first one counts.
+std::vector<bool> idle_links(const FlowGraph& graph) {
+  std::vector<std::vector<std::uint32_t>> chains(graph.link_count());
+  for (std::uint32_t chain = 0; chain < graph.chain_count(); ++chain) {
+    for (const ChainLink& hop : graph.links_of(chain)) {
+      chains[hop.link].push_back(chain);
+    }
+  }
+  const auto share_on = [&](std::uint32_t chain, std::uint32_t link) {
+    for (const ChainLink& hop : graph.links_of(chain)) {
+      if (hop.link == link) {
+        return hop.share;
+      }
+    }
+    return 0.0;
+  };
+  std::vector<bool> is_idle(graph.link_count(), false);
+  for (std::uint32_t link = 0; link < graph.link_count(); ++link) {
+    if (chains[link].empty()) {
+      continue;
+    }
+    const double own = graph.capacity[link];
+    is_idle[link] =
+        std::ranges::any_of(graph.links_of(chains[link].front()), [&](const ChainLink& hop) {
+          const double rival = graph.capacity[hop.link];
+          return hop.link != link && (rival < own || (rival == own && hop.link < link)) &&
+                 std::ranges::all_of(chains[link], [&](std::uint32_t chain) {
+                   return share_on(chain, hop.link) >= share_on(chain, link);
+                 });
+        });
+  }
+  return is_idle;
+}
+
 }  // namespace
 
 ProgressiveFilling::ProgressiveFilling(const FlowGraph& graph, const SharingLimits& limits)
     : graph_(graph),
       limits_(limits),
       link_offsets_(graph.link_count() + 1, 0),
-      link_chains_(graph.chain_links.size()),
       capacity_(graph.capacity),
       key_(graph.link_count(), 0),
       held_(graph.link_count(), 0),
@@ -30,19 +65,23 @@ ProgressiveFilling::ProgressiveFilling(const FlowGraph& graph, const SharingLimi
       total_(graph.chain_count(), 0),
       level_(graph.chain_count(), limits.rate_cap),
       filled_by_(graph.chain_count(), kNone) {
+  const std::vector<bool> is_idle = idle_links(graph);
   for (const ChainLink& hop : graph.chain_links) {
-    ++link_offsets_[hop.link + 1];
+    link_offsets_[hop.link + 1] += is_idle[hop.link] ? 0 : 1;
   }
   std::partial_sum(link_offsets_.begin(), link_offsets_.end(), link_offsets_.begin());
+  link_chains_.resize(link_offsets_.back());
   std::vector<std::uint32_t> next(link_offsets_.begin(), link_offsets_.end() - 1);
   for (std::uint32_t chain = 0; chain < graph.chain_count(); ++chain) {
     for (const ChainLink& hop : graph.links_of(chain)) {
-      link_chains_[next[hop.link]++] = {chain, hop.share};
+      if (!is_idle[hop.link]) {
+        link_chains_[next[hop.link]++] = {chain, hop.share};
+      }
     }
   }
 }
 
-void ProgressiveFilling::fill(const ChainMembers& members, std::span<const double> fixed_load) {
+void ProgressiveFilling::fill(const LiveFlows& members, std::span<const double> fixed_load) {
   if (!fill_from_keys(members, fixed_load)) {
     std::ranges::fill(key_, 0);
     fill_from_keys(members, fixed_load);
@@ -54,7 +93,7 @@ void ProgressiveFilling::push(double key, std::uint32_t link) {
   std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
 }
 
-void ProgressiveFilling::start(const ChainMembers& members, std::span<const double> fixed_load) {
+void ProgressiveFilling::start(const LiveFlows& members, std::span<const double> fixed_load) {
   for (std::uint32_t chain = 0; chain < tally_.size(); ++chain) {
     tally_[chain] = {fixed_load[chain], static_cast<double>(members.size(chain))};
     level_[chain] = limits_.rate_cap;
@@ -62,6 +101,9 @@ void ProgressiveFilling::start(const ChainMembers& members, std::span<const doub
   }
   heap_.clear();
   for (std::uint32_t link = 0; link < capacity_.size(); ++link) {
+    if (chains_of(link).empty()) {
+      continue;
+    }
     if (!limits_.incast.empty()) {
       std::uint32_t flows = 0;
       for (const LinkChain& each : chains_of(link)) {
@@ -81,7 +123,7 @@ void ProgressiveFilling::start(const ChainMembers& members, std::span<const doub
 
 /// False if a key was too high: a link turned out to belong before one already frozen, or was
 /// overfilled meanwhile.
-bool ProgressiveFilling::fill_from_keys(const ChainMembers& members,
+bool ProgressiveFilling::fill_from_keys(const LiveFlows& members,
                                         std::span<const double> fixed_load) {
   start(members, fixed_load);
   double last = 0;
@@ -137,9 +179,7 @@ double ProgressiveFilling::unused_capacity(std::uint32_t link) const {
   return left;
 }
 
-void ProgressiveFilling::freeze(std::uint32_t link,
-                                const Grant& grant,
-                                const ChainMembers& members) {
+void ProgressiveFilling::freeze(std::uint32_t link, const Grant& grant, const LiveFlows& members) {
   held_[link] = 0;
   for (const auto& [chain, share] : chains_of(link)) {
     if (filled_by_[chain] != kNone || members.size(chain) == 0) {
@@ -154,6 +194,10 @@ void ProgressiveFilling::freeze(std::uint32_t link,
     for (const std::uint32_t peer : members.peers(chain)) {
       tally_[peer].load += grant.level;
       tally_[peer].flows -= 1;
+    }
+    for (const std::uint32_t peer : members.former_peers(chain)) {
+      tally_[peer].load -= grant.level;
+      tally_[peer].flows += 1;
     }
   }
 }

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "sim/network/fluid/sharing/chain_members.hpp"
+#include "sim/network/fluid/sharing/live_flows.hpp"
 #include "sim/network/fluid/sharing/max_min_solver.hpp"
 
 namespace switchyard {
@@ -18,7 +18,7 @@ class ProgressiveFilling {
   ProgressiveFilling(const FlowGraph& graph, const SharingLimits& limits);
 
   /// Fair rates of the members while each chain also carries `fixed_load` [chains] bytes/s.
-  void fill(const ChainMembers& members, std::span<const double> fixed_load);
+  void fill(const LiveFlows& members, std::span<const double> fixed_load);
 
   /// [chains] the highest rate that the chain's links grant; a flow gets the lower of its two.
   [[nodiscard]] const std::vector<double>& levels() const { return level_; }
@@ -29,7 +29,8 @@ class ProgressiveFilling {
   /// Flows that run at the link's level because of it.
   [[nodiscard]] double flows_held(std::uint32_t link) const { return held_[link]; }
 
-  /// What is left of the link's capacity, bytes/s; below zero only by rounding.
+  /// What is left of the link's capacity, bytes/s; below zero only by rounding. All of it for a
+  /// link that never limits.
   [[nodiscard]] double unused_capacity(std::uint32_t link) const;
 
  private:
@@ -56,17 +57,17 @@ class ProgressiveFilling {
         .subspan(link_offsets_[link], link_offsets_[link + 1] - link_offsets_[link]);
   }
 
-  bool fill_from_keys(const ChainMembers& members, std::span<const double> fixed_load);
-  void start(const ChainMembers& members, std::span<const double> fixed_load);
+  bool fill_from_keys(const LiveFlows& members, std::span<const double> fixed_load);
+  void start(const LiveFlows& members, std::span<const double> fixed_load);
   [[nodiscard]] Grant grant_of(std::uint32_t link) const;
-  void freeze(std::uint32_t link, const Grant& grant, const ChainMembers& members);
+  void freeze(std::uint32_t link, const Grant& grant, const LiveFlows& members);
   void push(double key, std::uint32_t link);
 
   const FlowGraph& graph_;
   SharingLimits limits_;
   std::vector<std::uint32_t> link_offsets_;  // [links + 1] into link_chains_
-  std::vector<LinkChain> link_chains_;
-  std::vector<double> capacity_;          // [links] after incast
+  std::vector<LinkChain> link_chains_;       // of the links that can limit
+  std::vector<double> capacity_;             // [links] after incast
   std::vector<double> key_;               // [links] where to start looking; 0 = from an even split
   std::vector<double> held_;              // [links]
   std::vector<Tally> tally_;              // [chains]

@@ -8,8 +8,8 @@ foreach(component IN LISTS switchyard_components)
   list(APPEND switchyard_sources ${found})
 endforeach()
 # SimGrid costs 20 ms of start-up and keeps process-wide state, so it lives in a module of its own
-# that only the forked child of a `simgrid` run loads.
-set(simgrid_module_sources "${CMAKE_SOURCE_DIR}/sim/network/simgrid/replay_module.cpp")
+# that only the forked child of a `simgrid` run, or of a platform's reader, loads.
+file(GLOB simgrid_module_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/sim/network/simgrid/*_module.cpp")
 list(REMOVE_ITEM switchyard_sources ${simgrid_module_sources})
 
 # The profiler speaks CUPTI, or has a stand-in that says why not. What goes into foreign programs is
@@ -53,9 +53,9 @@ if(SWITCHYARD_HAS_CUPTI)
 endif()
 set_target_properties(switchyard PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
 
-if(EXISTS "${simgrid_module_sources}")
+if(simgrid_module_sources)
   add_library(switchyard_simgrid MODULE ${simgrid_module_sources})
-  target_link_libraries(switchyard_simgrid PRIVATE switchyard switchyard_warnings PkgConfig::SIMGRID)
+  target_link_libraries(switchyard_simgrid PRIVATE switchyard switchyard_warnings fmt::fmt PkgConfig::SIMGRID)
   set_target_properties(switchyard_simgrid PROPERTIES INSTALL_RPATH "$ORIGIN")
 endif()
 

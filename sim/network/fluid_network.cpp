@@ -101,6 +101,13 @@ std::vector<double> start_times(const Schedule& schedule, const NetworkOptions& 
   return starts;
 }
 
+/// The first of them if all are equal.
+std::span<const double> distinct_starts(std::span<const double> start_s) {
+  const bool are_equal =
+      std::ranges::all_of(start_s, [&](double start) { return start == start_s.front(); });
+  return are_equal ? start_s.first(1) : start_s;
+}
+
 RunChoice run_choice(const NetworkOptions& options) {
   if (!(options.window_epsilon > 0 && options.window_epsilon <= 0.5)) {
     throw InvalidInput("the window must hold more than 0 and at most 0.5 of the transfers");
@@ -146,8 +153,11 @@ class FluidNetwork final : public Network {
     };
     if (ReleaseQueue::is_all_at_once(schedule, options)) {
       timeline.start_s = start_times(schedule, options);
-      ComponentTimes times = run_components(
-          problem.graph, limits, std::move(problem.bytes), timeline.start_s, run_choice(options));
+      ComponentTimes times = run_components(std::move(problem.graph),
+                                            limits,
+                                            std::move(problem.bytes),
+                                            distinct_starts(timeline.start_s),
+                                            run_choice(options));
       timeline.finish_s = std::move(times.finish_s);
       if (times.is_windowed) {
         timeline.mode = "windowed";

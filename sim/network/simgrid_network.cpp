@@ -5,33 +5,15 @@
 #include <filesystem>
 #include <limits>
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 
+#include "core/processes/child_process.hpp"
+#include "core/processes/module.hpp"
 #include "sim/network/network.hpp"
-#include "sim/network/simgrid/child_process.hpp"
 #include "sim/network/simgrid/replay.hpp"
 
 namespace switchyard {
 namespace {
-
-/// The module, beside the shared library that holds this function.
-std::filesystem::path module_path() {
-  Dl_info library{};
-  if (::dladdr(reinterpret_cast<const void*>(&module_path), &library) == 0 ||
-      library.dli_fname == nullptr) {
-    throw InternalError("cannot tell where the switchyard library is");
-  }
-  std::filesystem::path module =
-      std::filesystem::path(library.dli_fname).parent_path() / "libswitchyard_simgrid.so";
-  std::error_code ignored;
-  if (!std::filesystem::exists(module, ignored)) {
-    throw MissingCapability("SimGrid's module " + module.string() + " is not there",
-                            {},
-                            "install or build it, or choose another network (--network fluid)");
-  }
-  return module;
-}
 
 /// [links] rate over share. SimGrid knows no fractional use of a link; where all transfers put the
 /// same share on a link, widening it by that share is the same thing.
@@ -65,18 +47,6 @@ std::vector<double> rates_per_transfer(const Fabric& fabric,
     rates[link] /= shares[link] == 0 ? 1.0 : static_cast<double>(shares[link]);
   }
   return rates;
-}
-
-void load_and_replay(const std::filesystem::path& module, const SimgridReplay& replay) {
-  void* library = ::dlopen(module.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) {
-    throw std::runtime_error(::dlerror());
-  }
-  void* symbol = ::dlsym(library, kSimgridReplaySymbol);
-  if (symbol == nullptr) {
-    throw std::runtime_error(::dlerror());
-  }
-  reinterpret_cast<SimgridReplayFunction>(symbol)(replay);
 }
 
 /// SimGrid reports a deadlock by returning as if all were well.
@@ -117,9 +87,14 @@ class SimgridNetwork final : public Network {
                                  .rates = rates,
                                  .start_s = results.values().first(count),
                                  .finish_s = results.values().last(count)};
-      const std::filesystem::path module = module_path();
+      const std::filesystem::path module = module_path(
+          kSimgridModule, "install or build it, or choose another network (--network fluid)");
       run_in_child({.name = "SimGrid",
-                    .work = [&] { load_and_replay(module, replay); },
+                    .work =
+                        [&] {
+                          reinterpret_cast<SimgridReplayFunction>(
+                              load_symbol(module, kSimgridReplaySymbol))(replay);
+                        },
                     .time_limit = options.time_limit,
                     .time_limit_hint = "all ranks sending at once is slow in SimGrid beyond some "
                                        "hundred ranks: choose --network fluid"});

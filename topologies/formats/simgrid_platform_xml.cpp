@@ -1,27 +1,123 @@
-// A SimGrid platform: a host per rank, a link per direction of each cable and every route written
-// out, so that SimGrid takes exactly the ways that Switchyard takes. Grows with the square of the
-// ranks, hence the limit.
+// SimGrid platforms. Written: a host per rank, a link per direction of each cable and every route
+// written out, so that SimGrid takes exactly the ways that Switchyard takes. Grows with the square
+// of the ranks, hence the limit. Read: by SimGrid itself, in a child process, so that whatever
+// zones a file uses mean what SimGrid says they mean.
+#include <array>
 #include <sstream>
 
 #include <fmt/format.h>
 #include <pugixml.hpp>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include "core/files/text_reader.hpp"
+#include "core/processes/child_process.hpp"
+#include "core/processes/module.hpp"
+#include "topologies/building_blocks/platform_capture.hpp"
 #include "topologies/topology_format.hpp"
 
 namespace switchyard {
 namespace {
 
 constexpr std::size_t kMostRanks = 512;
+constexpr std::size_t kLargestFile = std::size_t{64} << 20U;
+constexpr Seconds kTimeLimit{60};
 
 void set(pugi::xml_node node, const char* attribute, const std::string& value) {
   node.append_attribute(attribute).set_value(value.c_str());
 }
 
+/// Memory that looks like a file: a forked child writes it, the parent reads it.
+class SharedText {
+ public:
+  SharedText() : descriptor_(::memfd_create("switchyard", MFD_CLOEXEC)) {
+    if (descriptor_ < 0) {
+      throw InternalError("no shared memory");
+    }
+  }
+
+  SharedText(const SharedText&) = delete;
+  SharedText& operator=(const SharedText&) = delete;
+  SharedText(SharedText&&) = delete;
+  SharedText& operator=(SharedText&&) = delete;
+
+  ~SharedText() { ::close(descriptor_); }
+
+  [[nodiscard]] int descriptor() const { return descriptor_; }
+
+  [[nodiscard]] std::string read() const {
+    ::lseek(descriptor_, 0, SEEK_SET);
+    std::string text;
+    std::array<char, 65536> buffer{};
+    for (ssize_t count = 0; (count = ::read(descriptor_, buffer.data(), buffer.size())) > 0;) {
+      text.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+    return text;
+  }
+
+ private:
+  int descriptor_;
+};
+
+/// What SimGrid would take without a word and a fabric cannot keep: rates that change over time.
+class ProfileSearch : public pugi::xml_tree_walker {
+ public:
+  explicit ProfileSearch(const Location& where) : where_(where) {}
+
+  bool for_each(pugi::xml_node& node) override {
+    for (const char* attribute : {"bandwidth_file", "latency_file", "state_file"}) {
+      if (node.attribute(attribute)) {
+        refuse(fmt::format("<{} {}>", node.name(), attribute));
+      }
+    }
+    if (std::string_view(node.name()) == "trace_connect") {
+      refuse("<trace_connect>");
+    }
+    return true;
+  }
+
+ private:
+  void refuse(const std::string& what) const {
+    throw MissingCapability("links that change over time cannot be read: " + what,
+                            where_,
+                            "remove it; network.links changes links for a whole run");
+  }
+
+  Location where_;
+};
+
 class SimgridPlatformXml final : public TopologyFormat {
  public:
   explicit SimgridPlatformXml(Parameters& /*parameters*/) {}
 
+  [[nodiscard]] bool can_read() const override { return true; }
+
   [[nodiscard]] bool can_write() const override { return true; }
+
+  [[nodiscard]] bool recognises(const std::filesystem::path& path) const override {
+    return beginning_of(path).find("<platform") != std::string::npos;
+  }
+
+  [[nodiscard]] Fabric read(const std::filesystem::path& path) const override {
+    const Location where{path.string(), ""};
+    check_xml(path, where);
+    const std::filesystem::path module =
+        module_path(kSimgridModule, "SimGrid reads its platforms: install or build it");
+    const SharedText text;
+    try {
+      run_in_child({.name = "SimGrid",
+                    .work =
+                        [&] {
+                          reinterpret_cast<SimgridPlatformFunction>(load_symbol(
+                              module, kSimgridPlatformSymbol))(path.c_str(), text.descriptor());
+                        },
+                    .time_limit = kTimeLimit,
+                    .time_limit_hint = "take a platform with fewer hosts"});
+    } catch (const ChildFailure& failure) {
+      throw InvalidInput("SimGrid cannot read this platform: " + failure.reason(), where);
+    }
+    return fabric_of_capture(parse_capture(text.read()), path.stem().string(), where);
+  }
 
   [[nodiscard]] std::string write(const Fabric& fabric) const override {
     if (fabric.rank_count() > kMostRanks) {
@@ -68,6 +164,21 @@ class SimgridPlatformXml final : public TopologyFormat {
   }
 
  private:
+  static void check_xml(const std::filesystem::path& path, const Location& where) {
+    const std::string content = read_text_file(path, kLargestFile);
+    pugi::xml_document document;
+    const pugi::xml_parse_result result = document.load_buffer(content.data(), content.size());
+    if (!result) {
+      throw InvalidInput(fmt::format("not an XML file: {}", result.description()),
+                         where.at_offset(static_cast<std::size_t>(result.offset)));
+    }
+    if (!document.child("platform")) {
+      throw InvalidInput("no <platform>: this is not a SimGrid platform", where);
+    }
+    ProfileSearch profiles(where);
+    document.traverse(profiles);
+  }
+
   static std::string host_name(const Fabric& fabric, std::size_t rank) {
     return fabric.devices()[fabric.gpu_of(RankId{rank}).index()].name;
   }
@@ -88,7 +199,7 @@ class SimgridPlatformXml final : public TopologyFormat {
 };
 
 const Register<TopologyFormat, SimgridPlatformXml> kSimgridPlatformXml{
-    "simgrid_platform_xml", "SimGrid platform with all routes (write)"};
+    "simgrid_platform_xml", "SimGrid platform with all its routes (read by SimGrid itself, write)"};
 
 }  // namespace
 }  // namespace switchyard

@@ -56,32 +56,36 @@ std::vector<double> run_one(const FlowGraph& graph,
   if (graph.flow_count() > choice.exact_flow_limit) {
     return run_windowed(graph, limits, std::move(bytes), start_s, choice.window_epsilon);
   }
-  StartTimes source(start_s);
+  StartTimes source(start_s, graph.flow_count());
   return run_exact(graph, limits, bytes, source).finish_s;
 }
 
 }  // namespace
 
-ComponentTimes run_components(const FlowGraph& graph,
+ComponentTimes run_components(FlowGraph graph,
                               const SharingLimits& limits,
                               std::vector<double> bytes,
                               std::span<const double> start_s,
                               const RunChoice& choice) {
   if (is_connected(graph)) {
+    const bool is_windowed = graph.flow_count() > choice.exact_flow_limit;
     return {.finish_s = run_one(graph, limits, std::move(bytes), start_s, choice),
-            .is_windowed = graph.flow_count() > choice.exact_flow_limit};
+            .is_windowed = is_windowed};
   }
-  const std::vector<Component> components = split_components(graph);
+  const std::vector<Component> components = split_components(std::move(graph));
   ComponentTimes times;
   times.is_windowed = std::ranges::any_of(components, [&](const Component& component) {
     return component.flows.size() > choice.exact_flow_limit;
   });
-  times.finish_s.resize(start_s.size());
+  // The bytes of a component's flows give way to their finishes.
+  times.finish_s = std::move(bytes);
   for_each_parallel(components.size(), choice.threads, [&](std::size_t k) {
     const Component& component = components[k];
-    const std::vector<double> starts = pick(start_s, component.flows);
-    const std::vector<double> finish =
-        run_one(component.graph, limits, pick<double>(bytes, component.flows), starts, choice);
+    const std::vector<double> starts = start_s.size() > 1
+                                           ? pick(start_s, component.flows)
+                                           : std::vector<double>(start_s.begin(), start_s.end());
+    const std::vector<double> finish = run_one(
+        component.graph, limits, pick<double>(times.finish_s, component.flows), starts, choice);
     for (std::size_t flow = 0; flow < finish.size(); ++flow) {
       times.finish_s[component.flows[flow]] = finish[flow];
     }

@@ -22,8 +22,9 @@ struct ComponentTimes {
   bool is_windowed = false;      // some part was larger than the limit
 };
 
-/// `bytes` [flows], > 0; `start_s` [flows] when each flow starts, known beforehand.
-ComponentTimes run_components(const FlowGraph& graph,
+/// `bytes` [flows], > 0; `start_s` when each flow starts, known beforehand: [flows], or [1] if all
+/// start together.
+ComponentTimes run_components(FlowGraph graph,
                               const SharingLimits& limits,
                               std::vector<double> bytes,
                               std::span<const double> start_s,

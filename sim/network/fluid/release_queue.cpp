@@ -107,15 +107,15 @@ void ReleaseQueue::finished(std::uint32_t transfer, double now) {
   }
 }
 
-StartTimes::StartTimes(std::span<const double> start_s)
-    : start_s_(start_s), order_(start_s.size()) {
+StartTimes::StartTimes(std::span<const double> start_s, std::size_t flows)
+    : start_s_(start_s), order_(flows) {
   std::iota(order_.begin(), order_.end(), 0U);
-  std::ranges::stable_sort(order_, {}, [&](std::uint32_t flow) { return start_s[flow]; });
+  std::ranges::stable_sort(order_, {}, [&](std::uint32_t flow) { return start_of(flow); });
 }
 
 void StartTimes::release(std::vector<std::uint32_t>& flows) {
   const double now = next_time();
-  while (next_ < order_.size() && start_s_[order_[next_]] == now) {
+  while (next_ < order_.size() && start_of(order_[next_]) == now) {
     flows.push_back(order_[next_++]);
   }
 }

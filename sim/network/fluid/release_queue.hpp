@@ -62,11 +62,11 @@ class ReleaseQueue : public FlowSource {
 /// Starts that are known beforehand.
 class StartTimes : public FlowSource {
  public:
-  /// [flows] in seconds.
-  explicit StartTimes(std::span<const double> start_s);
+  /// In seconds: [flows], or [1] if all start together.
+  StartTimes(std::span<const double> start_s, std::size_t flows);
 
   [[nodiscard]] double next_time() const override {
-    return next_ < order_.size() ? start_s_[order_[next_]]
+    return next_ < order_.size() ? start_of(order_[next_])
                                  : std::numeric_limits<double>::infinity();
   }
 
@@ -75,6 +75,10 @@ class StartTimes : public FlowSource {
   void finished(std::uint32_t /*flow*/, double /*now*/) override {}
 
  private:
+  [[nodiscard]] double start_of(std::uint32_t flow) const {
+    return start_s_[start_s_.size() > 1 ? flow : 0];
+  }
+
   std::span<const double> start_s_;
   std::vector<std::uint32_t> order_;
   std::size_t next_ = 0;

@@ -48,7 +48,7 @@ class WindowedRun {
         filling_(graph, limits),
         bytes_or_finish_s_(std::move(bytes)),
         charged_(graph.chain_count(), 0) {
-    if (!std::ranges::is_sorted(start_s)) {
+    if (!std::ranges::is_sorted(start_s)) {  // not so if all start together
       by_start_.resize(graph.flow_count());
       std::iota(by_start_.begin(), by_start_.end(), 0U);
       std::ranges::stable_sort(by_start_, {}, [&](std::uint32_t flow) { return start_s[flow]; });
@@ -80,7 +80,11 @@ class WindowedRun {
     return by_start_.empty() ? static_cast<std::uint32_t>(k) : by_start_[k];
   }
 
-  [[nodiscard]] double next_start() const { return start_s_[starting(started_)]; }
+  [[nodiscard]] double start_of(std::uint32_t flow) const {
+    return start_s_[start_s_.size() > 1 ? flow : 0];
+  }
+
+  [[nodiscard]] double next_start() const { return start_of(starting(started_)); }
 
   [[nodiscard]] bool all_started() const { return started_ == graph_.flow_count(); }
 
@@ -260,7 +264,7 @@ class WindowedRun {
     for (const Live& each : flows) {
       const bool is_live = each.entry != kNone;
       bytes.push_back(is_live ? live_.left(each.entry) : bytes_or_finish_s_[each.flow]);
-      starts.push_back(is_live ? 0 : std::max(0.0, start_s_[each.flow] - now_));
+      starts.push_back(is_live ? 0 : std::max(0.0, start_of(each.flow) - now_));
     }
     std::ranges::fill(component.graph.chain_latency_s, 0);  // added to all at the end
     return run_components(component.graph, {limits_.rate_cap, incast}, std::move(bytes), starts, {})

@@ -17,8 +17,8 @@
 
 namespace switchyard {
 
-/// [flows] finish times. `bytes` [flows], > 0; `start_s` [flows] says when each starts; `epsilon`
-/// lies in (0, 0.5].
+/// [flows] finish times. `bytes` [flows], > 0; `start_s` says when each starts: [flows], or [1] if
+/// all start together; `epsilon` lies in (0, 0.5].
 std::vector<double> run_windowed(const FlowGraph& graph,
                                  const SharingLimits& limits,
                                  std::vector<double> bytes,

@@ -6,6 +6,7 @@
 
 #include "sim/exchange/schedule.hpp"
 #include "sim/network/network.hpp"
+#include "topologies/building_blocks/platform_capture.hpp"
 #include "topologies/fabric.hpp"
 
 namespace switchyard {
@@ -23,7 +24,7 @@ struct SimgridReplay {
   std::span<double> finish_s;
 };
 
-/// The module's only symbol: `extern "C" void switchyard_simgrid_replay(const SimgridReplay&)`.
+/// The module's symbol: `extern "C" void switchyard_simgrid_replay(const SimgridReplay&)`.
 /// Runs once per process. Throws std::exception or aborts when SimGrid is unhappy.
 constexpr const char* kSimgridReplaySymbol = "switchyard_simgrid_replay";
 using SimgridReplayFunction = void (*)(const SimgridReplay&);

@@ -176,7 +176,8 @@ bool is_connected(const FlowGraph& graph) {
   return true;
 }
 
-std::vector<Component> split_components(const FlowGraph& graph) {
+// By value: the whole is not needed beside its parts any more.
+std::vector<Component> split_components(FlowGraph graph) {
   DisjointSets sets = joined_links(graph);
   std::vector<std::uint32_t> component_of_root(graph.link_count(), kNone);
   std::vector<Component> components;

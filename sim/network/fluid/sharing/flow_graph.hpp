@@ -85,6 +85,6 @@ Component extract_component(const FlowGraph& graph, std::vector<std::uint32_t> f
 bool is_connected(const FlowGraph& graph);
 
 /// Splits a problem into its connected components, in order of their first flow.
-std::vector<Component> split_components(const FlowGraph& graph);
+std::vector<Component> split_components(FlowGraph graph);
 
 }  // namespace switchyard

@@ -33,7 +33,7 @@ MaxMinSolver::MaxMinSolver(const FlowGraph& graph, const SharingLimits& limits)
       flows_on_link_(graph.link_count(), 0),
       position_(graph.link_count(), kNone),
       level_(graph.link_count(), limits.rate_cap),
-      is_dirty_(graph.link_count(), 1),
+      is_dirty_(graph.link_count(), 0),
       first_link_(graph.chain_count(), kNone),
       rate_(graph.chain_count(), limits.rate_cap),
       foreign_sum_(graph.chain_count(), 0),
@@ -119,13 +119,14 @@ void MaxMinSolver::activate(std::uint32_t link) {
   position_[link] = static_cast<std::uint32_t>(order_.size());
   order_.push_back(link);
   level_[link] = limits_.rate_cap;
-  is_dirty_[link] = 1;
+  mark(link);
   for (const auto& [chain, share] : chains_of(link)) {
     find_first_link(chain);
   }
 }
 
 void MaxMinSolver::deactivate(std::uint32_t link) {
+  unmark(link);
   const std::uint32_t position = position_[link];
   for (std::size_t k = position + 1; k < order_.size(); ++k) {
     order_[k - 1] = order_[k];
@@ -176,10 +177,26 @@ void MaxMinSolver::update_capacity(std::uint32_t link) {
   capacity_[link] = graph_.capacity[link] * incast_efficiency(limits_.incast, flows_on_link_[link]);
 }
 
+void MaxMinSolver::mark(std::uint32_t link) {
+  if (is_marking_ && is_dirty_[link] == 0) {
+    is_dirty_[link] = 1;
+    ++dirty_count_;
+  }
+}
+
+void MaxMinSolver::unmark(std::uint32_t link) {
+  if (is_marking_ && is_dirty_[link] != 0) {
+    is_dirty_[link] = 0;
+    --dirty_count_;
+  }
+}
+
 void MaxMinSolver::mark_links_of(std::uint32_t chain) {
   if (is_marking_) {
     for (const ChainLink& hop : graph_.links_of(chain)) {
-      is_dirty_[hop.link] = 1;
+      if (position_[hop.link] != kNone) {
+        mark(hop.link);
+      }
     }
   }
 }
@@ -190,10 +207,15 @@ void MaxMinSolver::choose_marking() {
   const std::uint32_t dense_from =
       static_cast<std::uint32_t>(graph_.chain_count()) / 2 * kMarkingDegree;
   const bool should_mark = members_.flow_count() < dense_from;
-  if (should_mark && !is_marking_) {
-    std::ranges::fill(is_dirty_, 1);
-  }
+  const bool begins = should_mark && !is_marking_;
   is_marking_ = should_mark;
+  if (begins) {
+    std::ranges::fill(is_dirty_, 0);
+    dirty_count_ = 0;
+    for (const std::uint32_t link : order_) {
+      mark(link);
+    }
+  }
 }
 
 /// Starts from scratch: links in the order of an even split, each flow held by the earlier chain.

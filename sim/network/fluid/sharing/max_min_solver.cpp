@@ -47,8 +47,16 @@ void MaxMinSolver::settle() {
   std::uint32_t position = first_affected_;
   while (position < order_.size()) {
     const std::uint32_t link = order_[position];
-    const bool is_dirty = !is_marking_ || is_dirty_[link] != 0;
-    double level = is_dirty ? level_of(link) : level_[link];
+    if (is_marking_) {
+      if (dirty_count_ == 0) {
+        break;  // all that follow are as they were, and in order
+      }
+      if (is_dirty_[link] == 0) {
+        ++position;
+        continue;
+      }
+    }
+    double level = level_of(link);
     const double below = position > 0 ? level_[order_[position - 1]] : 0;
     if (level < below * (1 - tolerance_)) {
       const double target = level_from_rates(link);
@@ -64,9 +72,7 @@ void MaxMinSolver::settle() {
       move_later(position, level);
       continue;
     }
-    if (is_dirty) {
-      grant(link, level);
-    }
+    grant(link, level);
     ++position;
   }
   first_affected_ = kNone;
@@ -100,7 +106,7 @@ double MaxMinSolver::level_of(std::uint32_t link) {
 void MaxMinSolver::grant(std::uint32_t link, double level) {
   const double inverse = 1 / level;
   level_[link] = level;
-  is_dirty_[link] = 0;
+  unmark(link);
   for (const auto& [chain, share] : chains_of(link)) {
     if (first_link_[chain] != link || members_.size(chain) == 0) {
       continue;
@@ -115,7 +121,7 @@ void MaxMinSolver::grant(std::uint32_t link, double level) {
       }
       if (load_[chain] != load) {
         mark_links_of(chain);
-        is_dirty_[link] = 0;
+        unmark(link);
       }
     }
     rate_[chain] = level;
@@ -184,7 +190,7 @@ void MaxMinSolver::move_earlier(std::uint32_t from, std::uint32_t to, double lev
   order_[to] = link;
   position_[link] = to;
   level_[link] = level;
-  is_dirty_[link] = 1;
+  mark(link);
   for (const auto& [chain, share] : chains_of(link)) {
     const std::uint32_t before = first_link_[chain];
     find_first_link(chain);
@@ -218,7 +224,7 @@ void MaxMinSolver::move_later(std::uint32_t from, double level) {
   order_[to] = link;
   position_[link] = to;
   level_[link] = level;
-  is_dirty_[link] = 1;
+  mark(link);
   for (const auto& [chain, share] : chains_of(link)) {
     if (first_link_[chain] != link) {
       continue;

@@ -104,6 +104,8 @@ class MaxMinSolver {
   void deactivate(std::uint32_t link);
   [[nodiscard]] bool is_dominated(std::uint32_t link) const;
   void update_capacity(std::uint32_t link);
+  void mark(std::uint32_t link);
+  void unmark(std::uint32_t link);
   void mark_links_of(std::uint32_t chain);
   void build_order();
   void choose_marking();
@@ -122,6 +124,7 @@ class MaxMinSolver {
   std::vector<std::uint32_t> position_;  // [links] in order_, kNone = inactive
   std::vector<double> level_;            // [links] rate it grants; the rate cap if it isn't full
   std::vector<std::uint8_t> is_dirty_;   // [links] an input of its equation may have changed
+  std::uint32_t dirty_count_ = 0;        // of the active links, while marking
 
   std::vector<std::uint32_t> first_link_;  // [chains] its earliest link in the order
   std::vector<double> rate_;               // [chains] level of that link

@@ -1,4 +1,4 @@
-#include "sim/network/simgrid/child_process.hpp"
+#include "core/processes/child_process.hpp"
 
 #include <algorithm>
 #include <array>
@@ -167,14 +167,15 @@ void run_in_child(const ChildJob& job) {
         job.time_limit_hint);
   }
   if (WIFSIGNALED(status)) {
-    throw InternalError(fmt::format("{} ended by signal {} ({}): {}",
-                                    job.name,
-                                    WTERMSIG(status),
-                                    ::strsignal(WTERMSIG(status)),
-                                    reason_in(text)));
+    throw ChildFailure(fmt::format("{} ended by signal {} ({}): {}",
+                                   job.name,
+                                   WTERMSIG(status),
+                                   ::strsignal(WTERMSIG(status)),
+                                   reason_in(text)),
+                       reason_in(text));
   }
   if (WEXITSTATUS(status) != 0) {
-    throw InternalError(fmt::format("{} failed: {}", job.name, reason_in(text)));
+    throw ChildFailure(fmt::format("{} failed: {}", job.name, reason_in(text)), reason_in(text));
   }
 }
 

@@ -1,5 +1,5 @@
 // A child that misbehaves must become an error with a reason, never a crash or a hang of ours.
-#include "sim/network/simgrid/child_process.hpp"
+#include "core/processes/child_process.hpp"
 
 #include <cstdio>
 #include <cstdlib>

@@ -1,5 +1,6 @@
 #include "cli/exchange_run.hpp"
 
+#include <array>
 #include <cmath>
 #include <numeric>
 #include <utility>
@@ -27,6 +28,9 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 
 constexpr std::size_t kReliefClasses = 3;
+constexpr std::size_t kUseBins = 100;
+// What needs one exchange to be written about.
+constexpr std::array kExchangeFiles{"flows", "link-use", "write-matrix", "htsim", "goal"};
 constexpr std::int64_t kLargestIndex = std::int64_t{1} << 40U;
 
 /// Everything about the exchange, wherever it came from.
@@ -95,11 +99,35 @@ OneExchange exchange_of_layer(const ParsedOptions& options, const json& document
           .timeline = std::move(chosen->timeline)};
 }
 
+/// How much of its rate each link that carried something gave, in equal parts of the makespan.
+std::string link_use_csv(const OneExchange& one) {
+  const Matrix<double> use =
+      link_utilisation({*one.fabric, one.schedule, one.options, one.timeline}, kUseBins);
+  const double bin_s = one.timeline.makespan_s / static_cast<double>(kUseBins);
+  std::string text = "link,start_s,end_s,use\n";
+  for (std::size_t link = 0; link < use.rows(); ++link) {
+    if (one.timeline.link_bytes[link] <= 0) {
+      continue;
+    }
+    for (std::size_t bin = 0; bin < kUseBins; ++bin) {
+      text += fmt::format("{},{:.9g},{:.9g},{:.6g}\n",
+                          one.fabric->links()[link].name,
+                          bin_s * static_cast<double>(bin),
+                          bin_s * static_cast<double>(bin + 1),
+                          use(link, bin));
+    }
+  }
+  return text;
+}
+
 /// All texts are made before the first file is written: one that cannot be said leaves no others.
 void write_files(const ParsedOptions& options, const OneExchange& one) {
   std::vector<std::pair<std::string, std::string>> texts;  // path, content
   if (const auto path = options.text("flows")) {
     texts.emplace_back(*path, flows_csv(one.schedule, one.timeline));
+  }
+  if (const auto path = options.text("link-use")) {
+    texts.emplace_back(*path, link_use_csv(one));
   }
   if (const auto path = options.text("write-matrix")) {
     texts.emplace_back(*path, byte_matrix_text(bytes_between_ranks(one.schedule)));
@@ -232,6 +260,10 @@ void declare_exchange(OptionTable& table) {
              "FILE",
              "with --matrix or --layer: every transfer with its times (CSV)",
              Values::path())
+      .value("link-use",
+             "FILE",
+             "... how busy each link was in each hundredth of the time (CSV)",
+             Values::path())
       .value("write-matrix",
              "FILE",
              "... bytes between ranks, as nccl-tests alltoallv reads them",
@@ -242,7 +274,7 @@ void declare_exchange(OptionTable& table) {
 
 bool wants_exchange(const ParsedOptions& options) {
   const bool wants = options.has("matrix") || options.has("layer");
-  for (const char* output : {"flows", "write-matrix", "htsim", "goal"}) {
+  for (const char* output : kExchangeFiles) {
     if (!wants && options.has(output)) {
       throw InvalidInput("is about one exchange",
                          {std::string("--") + output, ""},
@@ -262,7 +294,7 @@ ExitCode run_exchange(const ParsedOptions& options) {
                          {std::string("--") + output, ""});
     }
   }
-  for (const char* output : {"flows", "write-matrix", "htsim", "goal"}) {
+  for (const char* output : kExchangeFiles) {
     if (const auto path = options.text(output)) {
       check_writable(*path, options.has("force"));
     }

@@ -114,7 +114,9 @@ class SimgridPlatformXml final : public TopologyFormat {
                     .time_limit = kTimeLimit,
                     .time_limit_hint = "take a platform with fewer hosts"});
     } catch (const ChildFailure& failure) {
-      throw InvalidInput("SimGrid cannot read this platform: " + failure.reason(), where);
+      throw InvalidInput("SimGrid cannot read this platform: " + failure.reason(),
+                         where,
+                         "if it crashed: does every pair of hosts have a route?");
     }
     return fabric_of_capture(parse_capture(text.read()), path.stem().string(), where);
   }

@@ -57,7 +57,7 @@ std::vector<double> run_one(const FlowGraph& graph,
     return run_windowed(graph, limits, std::move(bytes), start_s, choice.window_epsilon);
   }
   StartTimes source(start_s, graph.flow_count());
-  return run_exact(graph, limits, bytes, source).finish_s;
+  return run_exact(graph, limits, bytes, source, choice.until_s).finish_s;
 }
 
 }  // namespace

@@ -15,6 +15,8 @@ struct RunChoice {
   std::size_t exact_flow_limit = std::numeric_limits<std::size_t>::max();  // of one part
   double window_epsilon = 0;                                               // beyond the limit
   std::size_t threads = 1;
+  /// Exact runs end here; flows that have not finished are given infinity.
+  double until_s = std::numeric_limits<double>::infinity();
 };
 
 struct ComponentTimes {

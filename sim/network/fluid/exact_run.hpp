@@ -2,6 +2,7 @@
 // between.
 #pragma once
 
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -33,10 +34,12 @@ struct FlowTimes {
   std::vector<double> finish_s;
 };
 
-/// `bytes` [flows], > 0.
+/// `bytes` [flows], > 0. The run ends with the first event after `until`; flows that have not
+/// finished then are given infinity.
 FlowTimes run_exact(const FlowGraph& graph,
                     const SharingLimits& limits,
                     std::span<const double> bytes,
-                    FlowSource& source);
+                    FlowSource& source,
+                    double until = std::numeric_limits<double>::infinity());
 
 }  // namespace switchyard

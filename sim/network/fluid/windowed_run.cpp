@@ -2,6 +2,7 @@
 #include "sim/network/fluid/windowed_run.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "sim/network/fluid/component_runs.hpp"
@@ -16,7 +17,8 @@ constexpr double kShortestCut = 0.25;        // shortest for the sake of a start
 constexpr double kCrowd = 2;                 // most ends in a window, in epsilon x flows under way
 constexpr std::size_t kExactTail = 2048;     // the exact engine takes over at this many flows left,
 constexpr std::size_t kExactTailShare = 16;  // or at this fraction of them if that is fewer
-constexpr std::size_t kSample = 8192;        // flows looked at to size the first window
+constexpr double kNoEnd = std::numeric_limits<double>::infinity();
+constexpr std::size_t kSample = 8192;  // flows looked at to size the first window
 // Links that hold this many flows or fewer are followed end by end in the first window.
 constexpr double kFewFlows = 32;
 constexpr std::size_t kMostFollowed = 32768;
@@ -221,7 +223,7 @@ class WindowedRun {
     std::ranges::sort(small, {}, &Live::flow);
     Component apart = extract_component(graph_, flows_of(small));
     leave_to_others(apart);
-    const std::vector<double> after = run_rest(apart, small, {});
+    const std::vector<double> after = run_rest(apart, small, {}, window_);
     for (std::size_t k = 0; k < after.size(); ++k) {
       followed_.push_back(
           {after[k], small[k].entry, graph_.flow_chains[kSourceSide][small[k].flow]});
@@ -255,10 +257,12 @@ class WindowedRun {
     live_.remove(endings_);
   }
 
-  /// Exact times of a component's flows, in its order, from now on; in seconds from now.
+  /// Exact times of a component's flows, in its order, in seconds from now; infinity beyond
+  /// `until`.
   [[nodiscard]] std::vector<double> run_rest(Component& component,
                                              std::span<const Live> flows,
-                                             std::span<const IncastPoint> incast) const {
+                                             std::span<const IncastPoint> incast,
+                                             double until) const {
     std::vector<double> bytes;
     std::vector<double> starts;
     for (const Live& each : flows) {
@@ -267,7 +271,11 @@ class WindowedRun {
       starts.push_back(is_live ? 0 : std::max(0.0, start_of(each.flow) - now_));
     }
     std::ranges::fill(component.graph.chain_latency_s, 0);  // added to all at the end
-    return run_components(component.graph, {limits_.rate_cap, incast}, std::move(bytes), starts, {})
+    return run_components(std::move(component.graph),
+                          {limits_.rate_cap, incast},
+                          std::move(bytes),
+                          starts,
+                          {.until_s = until})
         .finish_s;
   }
 
@@ -289,7 +297,7 @@ class WindowedRun {
     }
     std::ranges::sort(rest, {}, &Live::flow);
     Component tail = extract_component(graph_, flows_of(rest));
-    const std::vector<double> after = run_rest(tail, rest, limits_.incast);
+    const std::vector<double> after = run_rest(tail, rest, limits_.incast, kNoEnd);
     for (std::size_t k = 0; k < after.size(); ++k) {
       bytes_or_finish_s_[rest[k].flow] = now_ + after[k];
     }

@@ -72,7 +72,7 @@ TEST(StartOffsets, ComeFromAFileToo) {
   const auto path = folder.write("offsets.txt", "# measured\n1us\n\n  250ns # rank 1\n");
   const NetworkOptions options = options_of({{"start_offsets", {{"file", path.string()}}}});
   ASSERT_EQ(options.start_offsets.size(), 2U);
-  EXPECT_EQ(options.start_offsets[1].count(), 250e-9);
+  EXPECT_DOUBLE_EQ(options.start_offsets[1].count(), 250e-9);
 }
 
 TEST(StartOffsets, SayWhatIsWrong) {

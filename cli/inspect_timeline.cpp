@@ -199,7 +199,8 @@ std::string traffic_text(const EventTimeline& timeline, ordered_json& document) 
     rows.push_back(std::vector<std::int64_t>(bytes.row(row).begin(), bytes.row(row).end()));
     for (std::size_t column = 0; column < bytes.columns(); ++column) {
       total += bytes(row, column);
-      if (bytes(row, column) > bytes(from, to)) {
+      // What a rank keeps for itself crosses no link.
+      if (row != column && (from == to || bytes(row, column) > bytes(from, to))) {
         from = row;
         to = column;
       }

@@ -141,6 +141,7 @@ ChildEnd wait_for(pid_t child) {
 ChildEnd run_child(const std::vector<std::string>& words,
                    const std::map<std::string, std::string>& environment) {
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (const std::string& word : words) {
     arguments.push_back(const_cast<char*>(word.c_str()));
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <ctime>
 #include <exception>
 #include <limits>
 #include <memory>
@@ -10,7 +11,6 @@
 #include <optional>
 #include <vector>
 
-#include <time.h>
 #include <unistd.h>
 
 #include "core/check.hpp"
@@ -71,6 +71,7 @@ std::int64_t clock_offset(const CuptiLibrary& library) {
 class Collector {
  public:
   static Collector& instance() {
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): CUPTI has no user data
     static Collector& collector = *new Collector;
     return collector;
   }

@@ -35,6 +35,7 @@ void call(const CuptiLibrary& library, const char* name, std::size_t size, Param
 
 std::vector<const char*> pointers(const std::vector<std::string>& texts) {
   std::vector<const char*> result;
+  result.reserve(texts.size());
   for (const std::string& text : texts) {
     result.push_back(text.c_str());
   }
@@ -300,14 +301,14 @@ std::string unit_of(const std::string& counter) {
 }  // namespace
 
 const std::vector<CounterGroup>& counter_groups() {
-  static const std::vector<CounterGroup> groups{
+  static const std::vector<CounterGroup> kGroups{
       {"occupancy and device memory",
        {"sm__warps_active.avg.pct_of_peak_sustained_active",
         "dram__bytes_read.sum",
         "dram__bytes_write.sum"}},
       {"NVLink", {"nvlrx__bytes.sum", "nvltx__bytes.sum"}},
       {"PCIe", {"pcie__read_bytes.sum", "pcie__write_bytes.sum"}}};
-  return groups;
+  return kGroups;
 }
 
 std::size_t counter_passes(const CounterGroup& group, const std::string& chip) {

@@ -41,6 +41,7 @@ void complain(const std::exception& error) noexcept {
 class Injection {
  public:
   static Injection& instance() {
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): atexit has no user data
     static Injection& injection = *new Injection;
     return injection;
   }

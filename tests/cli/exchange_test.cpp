@@ -69,6 +69,8 @@ TEST_F(OneExchange, WritesFlowsMatricesAndOtherProgramsFiles) {
                                    "bytes.txt",
                                    "--flows",
                                    "flows.csv",
+                                   "--link-use",
+                                   "use.csv",
                                    "--write-matrix",
                                    "again.txt",
                                    "--htsim",
@@ -78,6 +80,7 @@ TEST_F(OneExchange, WritesFlowsMatricesAndOtherProgramsFiles) {
   ASSERT_EQ(run.exit_code, 0) << run.errors;
   EXPECT_THAT(content("flows.csv"),
               HasSubstr("source,destination,bytes,start_s,finish_s\n0,1,100000,0,"));
+  EXPECT_THAT(content("use.csv"), AllOf(HasSubstr("link,start_s,end_s,use\n"), HasSubstr(",1\n")));
   EXPECT_THAT(content("again.txt"), HasSubstr("0 100000 100000 4500000"));
   EXPECT_THAT(content("layer.cm"), HasSubstr("Nodes 8\nConnections 56\n"));
   EXPECT_THAT(content("layer.goal"), HasSubstr("num_ranks 8\n"));
@@ -120,6 +123,7 @@ TEST_F(OneExchange, RefusesWhatMakesNoSense) {
     EXPECT_THAT(run.errors, HasSubstr(message));
   };
   refused({"--flows", "x.csv"}, 2, "--flows: is about one exchange");
+  refused({"--link-use", "x.csv"}, 2, "--link-use: is about one exchange");
   refused({"--matrix", "bytes.txt", "--layer", "3"}, 2, "a matrix has no layers");
   refused({"--matrix", "bytes.txt", "--save", "x.db"}, 2, "is for whole traces");
   refused({"--matrix", "bytes.txt", "--capacity", "drop"}, 2, "a plain matrix has no capacity");

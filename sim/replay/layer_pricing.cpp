@@ -72,7 +72,7 @@ void check_fidelity(const CapacityPolicy& capacity, const RoutingData& routing) 
     require_fidelity(Fidelity::Ids, Fidelity::Weights, "capacity by gate weight");
   }
   if (has_chunks && capacity.needs_logits() && !trace->logits(trace->chunks().front())) {
-    throw MissingCapability("re-routing needs the router logits of each token",
+    throw MissingCapability("this capacity policy needs the router logits of each token",
                             trace->where(),
                             "the trace holds none: record logits (Megatron's logit sidecar, "
                             "switchyard route --logits), or choose capacity drop");

@@ -22,6 +22,8 @@ if(NOT SWITCHYARD_CUDA STREQUAL "OFF")
     set(CMAKE_CUDA_STANDARD 17)
     set(CMAKE_CUDA_STANDARD_REQUIRED ON)
     set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
+    # Integer hashes are constexpr functions shared with host code.
+    string(APPEND CMAKE_CUDA_FLAGS " --expt-relaxed-constexpr")
     set(SWITCHYARD_HAS_CUDA ON)
     set(SWITCHYARD_CUDA_REASON "nvcc ${CMAKE_CUDA_COMPILER_VERSION} for ${CMAKE_CUDA_ARCHITECTURES}")
   elseif(SWITCHYARD_CUDA STREQUAL "ON")

@@ -7,6 +7,8 @@
 #include <random>
 #include <span>
 
+#include "core/numbers/mix_bits.hpp"
+
 namespace switchyard {
 
 /// An independent stream named by the scenario's seed and a path of numbers, such as
@@ -29,13 +31,5 @@ class RandomStream {
  private:
   std::mt19937_64 engine_;
 };
-
-/// Mixes `value` into `state` (SplitMix64's finaliser); also a good hash of small integers.
-inline std::uint64_t mix_bits(std::uint64_t state, std::uint64_t value) {
-  std::uint64_t z = (state ^ value) + 0x9e3779b97f4a7c15ULL;
-  z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9ULL;
-  z = (z ^ (z >> 27U)) * 0x94d049bb133111ebULL;
-  return z ^ (z >> 31U);
-}
 
 }  // namespace switchyard

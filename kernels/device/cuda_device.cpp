@@ -2,7 +2,7 @@
 
 #include "core/error.hpp"
 #if defined(SWITCHYARD_HAS_CUDA)
-#include "kernels/device/device_memory.hpp"
+#include "kernels/device/gpu_device.hpp"
 #endif
 
 namespace switchyard {

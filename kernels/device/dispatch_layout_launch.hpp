@@ -1,5 +1,5 @@
-// What the dispatch-layout kernels take and how their work is cut. C++17 and free of CUDA, for the
-// launcher and for the tests that run the kernels in the emulator and in the PTX machine.
+// What the dispatch-layout kernels take and how their work is cut. Shared by host and device code,
+// so it is free of CUDA.
 #pragma once
 
 #include <cstdint>
@@ -47,8 +47,5 @@ SWITCHYARD_HOST_DEVICE std::int32_t layout_chunks(const LayoutArguments& argumen
   return arguments.tokens / arguments.chunk_tokens +
          (arguments.tokens % arguments.chunk_tokens == 0 ? 0 : 1);
 }
-
-/// Two launches on the default stream: count, place. Only in builds with nvcc.
-void launch_dispatch_layout(const LayoutArguments& arguments);
 
 }  // namespace switchyard

@@ -1,22 +1,16 @@
 #include "kernels/device/dispatch_layout_on_device.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/core.h>
 
 #include "core/error.hpp"
-#include "kernels/device/cuda_device.hpp"
-#include "kernels/device/dispatch_layout_launch.hpp"
-#if defined(SWITCHYARD_HAS_CUDA)
-#include "kernels/device/device_memory.hpp"
-#endif
 
 namespace switchyard {
 namespace {
 
-void check_sizes(const LayoutRequest& request) {
-  require_cuda_device();
-  check_layout_request(request);
+void check_room(const LayoutRequest& request) {
   const std::size_t slots = request.expert_ids.columns();
   if (request.experts() > static_cast<std::size_t>(kLayoutMaxExperts) ||
       slots > static_cast<std::size_t>(kLayoutMaxSlots) || request.ranks > kLayoutMaxRanks) {
@@ -34,120 +28,91 @@ void check_sizes(const LayoutRequest& request) {
   }
 }
 
-#if defined(SWITCHYARD_HAS_CUDA)
-
 /// Two blocks for each multiprocessor, but chunks long enough to pay for their histograms.
-std::int32_t tokens_of_chunk(std::int32_t tokens) {
+std::int32_t tokens_of_chunk(std::int32_t tokens, std::int32_t multiprocessors) {
   constexpr std::int32_t kFewest = 64;
-  return std::max(kFewest, tokens / (2 * cuda_device().multiprocessors) + 1);
+  return std::max(kFewest, tokens / (2 * std::max(multiprocessors, 1)) + 1);
 }
-
-/// The request and its layout in device memory.
-class DeviceLayout {
- public:
-  explicit DeviceLayout(const LayoutRequest& request) : request_(request) {
-    ids_.upload(request.expert_ids.values().data());
-    ranks_of_experts_.upload(request.expert_to_rank.data());
-    const std::uint32_t no_arrivals = 0;
-    arrivals_.upload(&no_arrivals);
-  }
-
-  void launch() {
-    LayoutArguments arguments = this->arguments();
-    const DeviceMemory chunk_counts(static_cast<std::size_t>(layout_chunks(arguments)) *
-                                    static_cast<std::size_t>(layout_slices(arguments)) *
-                                    request_.experts() * kWord);
-    arguments.chunk_counts = as<std::int32_t>(chunk_counts);
-    launch_dispatch_layout(arguments);
-  }
-
-  [[nodiscard]] DispatchLayout download() const {
-    const std::size_t tokens = request_.expert_ids.rows();
-    const std::size_t slots = request_.expert_ids.columns();
-    DispatchLayout layout{.load = words(load_),
-                          .offsets = words(offsets_),
-                          .positions = Matrix<std::int32_t>(tokens, slots),
-                          .rows = Matrix<std::int32_t>(tokens, slots),
-                          .sources = words(sources_),
-                          .first_copies = Matrix<std::uint8_t>(tokens, slots),
-                          .rank_tokens = words(rank_tokens_),
-                          .node_tokens = words(node_tokens_)};
-    positions_.download(layout.positions.values().data());
-    rows_.download(layout.rows.values().data());
-    first_copies_.download(layout.first_copies.values().data());
-    layout.sources.resize(static_cast<std::size_t>(layout.offsets.back()));
-    return layout;
-  }
-
- private:
-  static constexpr std::size_t kWord = sizeof(std::int32_t);
-
-  template <typename Value>
-  static Value* as(const DeviceMemory& memory) {
-    return static_cast<Value*>(memory.address());
-  }
-
-  static std::vector<std::int32_t> words(const DeviceMemory& memory) {
-    std::vector<std::int32_t> values(memory.bytes() / kWord);
-    memory.download(values.data());
-    return values;
-  }
-
-  [[nodiscard]] LayoutArguments arguments() const {
-    const auto tokens = static_cast<std::int32_t>(request_.expert_ids.rows());
-    LayoutArguments arguments;
-    arguments.expert_ids = as<std::int32_t>(ids_);
-    arguments.expert_to_rank = as<std::int32_t>(ranks_of_experts_);
-    arguments.load = as<std::int32_t>(load_);
-    arguments.offsets = as<std::int32_t>(offsets_);
-    arguments.positions = as<std::int32_t>(positions_);
-    arguments.rows = as<std::int32_t>(rows_);
-    arguments.sources = as<std::int32_t>(sources_);
-    arguments.first_copies = as<std::uint8_t>(first_copies_);
-    arguments.rank_tokens = as<std::int32_t>(rank_tokens_);
-    arguments.node_tokens = as<std::int32_t>(node_tokens_);
-    arguments.arrivals = as<std::uint32_t>(arrivals_);
-    arguments.tokens = tokens;
-    arguments.slots = static_cast<std::int32_t>(request_.expert_ids.columns());
-    arguments.experts = static_cast<std::int32_t>(request_.experts());
-    arguments.capacity = request_.capacity;
-    arguments.ranks = request_.ranks;
-    arguments.ranks_per_node = request_.ranks_per_node;
-    arguments.chunk_tokens = tokens_of_chunk(tokens);
-    arguments.is_slot_major = request_.order == ChoiceOrder::SlotMajor;
-    return arguments;
-  }
-
-  [[nodiscard]] std::size_t choices() const { return request_.expert_ids.values().size(); }
-
-  const LayoutRequest& request_;
-  DeviceMemory ids_{choices() * kWord};
-  DeviceMemory ranks_of_experts_{request_.experts() * kWord};
-  DeviceMemory load_{request_.experts() * kWord};
-  DeviceMemory offsets_{(request_.experts() + 1) * kWord};
-  DeviceMemory positions_{choices() * kWord};
-  DeviceMemory rows_{choices() * kWord};
-  DeviceMemory sources_{choices() * kWord};
-  DeviceMemory first_copies_{choices()};
-  DeviceMemory rank_tokens_{static_cast<std::size_t>(request_.ranks) * kWord};
-  DeviceMemory node_tokens_{static_cast<std::size_t>(request_.nodes()) * kWord};
-  DeviceMemory arrivals_{kWord};
-};
-
-#endif
 
 }  // namespace
 
-DispatchLayout dispatch_layout_on_device(const LayoutRequest& request) {
-  check_sizes(request);
-#if defined(SWITCHYARD_HAS_CUDA)
-  if (!request.expert_ids.empty()) {
-    DeviceLayout layout(request);
-    layout.launch();
-    return layout.download();
+DeviceLayout::DeviceLayout(Device& device, const LayoutRequest& request, std::int32_t chunk_tokens)
+    : device_(device),
+      tokens_(request.expert_ids.rows()),
+      slots_(request.expert_ids.columns()),
+      ranks_of_experts_(device, request.expert_to_rank),
+      load_(device, request.experts()),
+      offsets_(device, request.experts() + 1),
+      positions_(device, tokens_ * slots_),
+      rows_(device, tokens_ * slots_),
+      sources_(device, tokens_ * slots_),
+      first_copies_(device, tokens_ * slots_),
+      rank_tokens_(device, static_cast<std::size_t>(request.ranks)),
+      node_tokens_(device, static_cast<std::size_t>(request.nodes())),
+      arrivals_(device, 1) {
+  check_room(request);
+  arguments_.expert_to_rank = ranks_of_experts_.address();
+  arguments_.load = load_.address();
+  arguments_.offsets = offsets_.address();
+  arguments_.positions = positions_.address();
+  arguments_.rows = rows_.address();
+  arguments_.sources = sources_.address();
+  arguments_.first_copies = first_copies_.address();
+  arguments_.rank_tokens = rank_tokens_.address();
+  arguments_.node_tokens = node_tokens_.address();
+  arguments_.tokens = static_cast<std::int32_t>(tokens_);
+  arguments_.slots = static_cast<std::int32_t>(slots_);
+  arguments_.experts = static_cast<std::int32_t>(request.experts());
+  arguments_.capacity = request.capacity;
+  arguments_.ranks = request.ranks;
+  arguments_.ranks_per_node = request.ranks_per_node;
+  arguments_.chunk_tokens = chunk_tokens > 0
+                                ? chunk_tokens
+                                : tokens_of_chunk(arguments_.tokens, device.multiprocessors());
+  arguments_.is_slot_major = request.order == ChoiceOrder::SlotMajor;
+  const std::array<std::uint32_t, 1> no_arrivals{0};
+  arrivals_.upload(no_arrivals);
+  arguments_.arrivals = arrivals_.address();
+  chunk_counts_.emplace(device,
+                        static_cast<std::size_t>(layout_chunks(arguments_)) *
+                            static_cast<std::size_t>(layout_slices(arguments_)) *
+                            request.experts());
+  arguments_.chunk_counts = chunk_counts_->address();
+}
+
+void DeviceLayout::launch(const std::int32_t* expert_ids) {
+  arguments_.expert_ids = expert_ids;
+  const std::int32_t chunks = layout_chunks(arguments_);
+  device_.launch("switchyard_layout_count", chunks, kLayoutThreads, arguments_);
+  device_.launch("switchyard_layout_place", chunks, kLayoutThreads, arguments_);
+}
+
+DispatchLayout DeviceLayout::download() const {
+  DispatchLayout layout{.load = load_.values(),
+                        .offsets = offsets_.values(),
+                        .positions = Matrix<std::int32_t>(tokens_, slots_),
+                        .rows = Matrix<std::int32_t>(tokens_, slots_),
+                        .sources = sources_.values(),
+                        .first_copies = Matrix<std::uint8_t>(tokens_, slots_),
+                        .rank_tokens = rank_tokens_.values(),
+                        .node_tokens = node_tokens_.values()};
+  positions_.download(layout.positions.values());
+  rows_.download(layout.rows.values());
+  first_copies_.download(layout.first_copies.values());
+  layout.sources.resize(static_cast<std::size_t>(layout.offsets.back()));
+  return layout;
+}
+
+DispatchLayout dispatch_layout_on_device(const LayoutRequest& request, std::int32_t chunk_tokens) {
+  Device& device = current_device();
+  check_layout_request(request);
+  if (request.expert_ids.empty()) {
+    return dispatch_layout(request);  // no tokens: nothing to launch
   }
-#endif
-  return dispatch_layout(request);  // no tokens: nothing to launch
+  const DeviceArray<std::int32_t> ids(device, request.expert_ids.values());
+  DeviceLayout layout(device, request, chunk_tokens);
+  layout.launch(ids.address());
+  return layout.download();
 }
 
 }  // namespace switchyard

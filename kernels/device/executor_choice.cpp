@@ -2,7 +2,9 @@
 
 #include <array>
 
-#include "kernels/device/cuda_device.hpp"
+#include <fmt/core.h>
+
+#include "kernels/device/device.hpp"
 
 namespace switchyard {
 
@@ -15,11 +17,25 @@ Executor read_executor(Parameters& parameters) {
                             "where to compute; the result is the same to the last bit: cpu, cuda, "
                             "or auto (the GPU if there is one)");
   if (choice == "cuda") {
-    require_cuda_device();
+    current_device();  // says why, if there is none
     return Executor::Cuda;
   }
-  const bool has_gpu = choice == "auto" && cuda_device().is_usable;
-  return has_gpu ? Executor::Auto : Executor::Cpu;
+  return choice == "auto" && has_device() ? Executor::Auto : Executor::Cpu;
+}
+
+bool takes_gpu(Executor executor, std::size_t experts, std::size_t slots, const KernelRoom& room) {
+  const bool has_room = experts <= room.experts && slots <= room.slots;
+  if (executor == Executor::Cuda && !has_room) {
+    throw MissingCapability(
+        fmt::format("the router's kernels serve up to {} experts and {} choices, not {} and {}",
+                    room.experts,
+                    room.slots,
+                    experts,
+                    slots),
+        {},
+        "choose the CPU executor");
+  }
+  return executor != Executor::Cpu && has_room;
 }
 
 }  // namespace switchyard

@@ -107,6 +107,22 @@ SWITCHYARD_HOST_DEVICE float exp_in_range(float x) {
   return float_of_bits(bits_of_float(p) + (bits_of_float(shifted) << 23));
 }
 
+/// exp_in_range(-x), bit for bit, without a negation: signs move into the constants, and every
+/// other step of the polynomial carries its negative.
+SWITCHYARD_HOST_DEVICE float exp_of_negative(float x) {
+  const float shifted = multiply_add_rounded(x, -1.44269504F, 12582912.0F);
+  const float n = add_rounded(shifted, -12582912.0F);
+  float r = multiply_add_rounded(n, 0.693359375F, x);
+  r = multiply_add_rounded(n, -2.12194440e-4F, r);
+  float p = multiply_add_rounded(1.381451762e-3F, r, -8.368752981e-3F);
+  p = multiply_add_rounded(p, r, 4.166839164e-2F);
+  p = multiply_add_rounded(p, r, -1.666652033e-1F);
+  p = multiply_add_rounded(p, r, 4.999999343e-1F);
+  p = multiply_add_rounded(p, r, -1.0F);
+  p = multiply_add_rounded(p, r, 1.0F);
+  return float_of_bits(bits_of_float(p) + (bits_of_float(shifted) << 23));
+}
+
 /// exp(x) within 2 ulp for x <= 0; 0 below -87 (also for -infinity). NaN is not an allowed
 /// argument.
 SWITCHYARD_HOST_DEVICE float exp_nonpositive(float x) {
@@ -118,6 +134,37 @@ SWITCHYARD_HOST_DEVICE float exp_nonpositive(float x) {
 /// The same for any x; exp(88) above 88.
 SWITCHYARD_HOST_DEVICE float exp_reproducible(float x) {
   return exp_nonpositive(x > 88.0F ? 88.0F : x);
+}
+
+/// exponent * ln 2 + ln(1 + offset) for offset in [-1/3, 1/3]: 2 atanh(s), s = offset / (2 +
+/// offset), as a series to s^11.
+SWITCHYARD_HOST_DEVICE float log_of_parts(float exponent, float offset) {
+  const float s = divide_rounded(offset, add_rounded(2.0F, offset));
+  const float square = multiply_rounded(s, s);
+  float p = 0.181818187F;
+  p = multiply_add_rounded(p, square, 0.222222224F);
+  p = multiply_add_rounded(p, square, 0.285714298F);
+  p = multiply_add_rounded(p, square, 0.400000006F);
+  p = multiply_add_rounded(p, square, 0.666666687F);
+  const float small = multiply_add_rounded(multiply_rounded(p, square), s, add_rounded(s, s));
+  return multiply_add_rounded(
+      exponent, 0.693359375F, multiply_add_rounded(exponent, -2.12194440e-4F, small));
+}
+
+/// ln(x) within 3 ulp for normal x > 0; meaningless elsewhere.
+SWITCHYARD_HOST_DEVICE float log_reproducible(float x) {
+  constexpr std::uint32_t kTwoThirds = 0x3F2AAAABU;
+  const std::uint32_t above = bits_of_float(x) - kTwoThirds;
+  const auto exponent = static_cast<std::int32_t>(above) >> 23;
+  const float mantissa = float_of_bits((above & 0x007FFFFFU) + kTwoThirds);  // in [2/3, 4/3)
+  return log_of_parts(static_cast<float>(exponent), add_rounded(mantissa, -1.0F));
+}
+
+/// ln(1 - x) within 3 ulp for 0 <= x < 1.
+SWITCHYARD_HOST_DEVICE float log_one_minus(float x) {
+  const float of_small = log_of_parts(0.0F, -x);
+  const float of_large = log_reproducible(subtract_rounded(1.0F, x));
+  return x < 0.333333343F ? of_small : of_large;
 }
 
 /// `value` limited to [lowest, highest]; NaN is not an allowed argument.
@@ -132,7 +179,7 @@ SWITCHYARD_HOST_DEVICE float limited(float value, float lowest, float highest) {
 /// Logistic function within 3 ulp for |x| <= 87; beyond, its value there: 1.6e-38 and 1, for the
 /// infinities too. NaN is not an allowed argument.
 SWITCHYARD_HOST_DEVICE float sigmoid_reproducible(float x) {
-  return divide_rounded(1.0F, add_rounded(1.0F, exp_in_range(-limited(x, -87.0F, 87.0F))));
+  return divide_rounded(1.0F, add_rounded(1.0F, exp_of_negative(limited(x, -87.0F, 87.0F))));
 }
 
 /// exp(x - top) for a valid logit x <= top, the largest of its row; equal infinities differ by 0.

@@ -1,75 +1,45 @@
 #include "kernels/device/top_k_on_device.hpp"
 
-#include <limits>
-
 #include <fmt/core.h>
 
-#include "kernels/device/cuda_device.hpp"
-#include "kernels/routers/top_k_launch.hpp"
-#if defined(SWITCHYARD_HAS_CUDA)
-#include "kernels/device/device_memory.hpp"
-#endif
+#include "kernels/device/device_array.hpp"
+#include "kernels/device/token_count.hpp"
 
 namespace switchyard {
-namespace {
 
-void check_request(MatrixView<const float> logits, const TopKRequest& request) {
-  require_cuda_device();
-  if (!has_top_k_kernel(logits.columns(), request.slots)) {
-    throw MissingCapability(
-        fmt::format("the CUDA top-k serves up to {} experts and {} slots, not {} and {}",
-                    kTopKMaxExperts,
-                    kTopKMaxSlots,
-                    logits.columns(),
-                    request.slots),
-        {},
-        "choose the CPU executor");
-  }
-  const auto most_rows =
-      static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max() - kTopKMaxExperts);
-  if (logits.rows() > most_rows) {
-    throw MissingCapability("more than 2^31 tokens at once", {}, "route in smaller chunks");
-  }
+std::string top_k_kernel(LogitType type, const TopKPlan& plan) {
+  return fmt::format("switchyard_top_k_{}_e{}_k{}", tag_of(type), plan.expert_tier, plan.slot_tier);
 }
 
-}  // namespace
-
-bool has_top_k_kernel(std::size_t experts, std::int32_t slots) {
-  return experts >= 1 && experts <= static_cast<std::size_t>(kTopKMaxExperts) && slots >= 1 &&
-         slots <= kTopKMaxSlots;
+void launch_top_k(Device& device, const TopKShape& shape, TopKArguments arguments) {
+  const TopKPlan plan = plan_top_k(shape, device.multiprocessors());
+  arguments.tokens = shape.tokens;
+  arguments.experts = shape.experts;
+  arguments.slots = shape.slots;
+  arguments.tokens_per_warp = plan.tokens_per_warp;
+  arguments.has_vector_rows = has_vector_rows(arguments.logits, shape);
+  device.launch(
+      top_k_kernel(shape.logit_type, plan), plan.blocks, kTopKWarps * kLanesOfWarp, arguments);
 }
 
 RoutingDecision top_k_on_device(MatrixView<const float> logits, const TopKRequest& request) {
-  check_request(logits, request);
-  const auto slots = static_cast<std::size_t>(request.slots);
-  RoutingDecision decision{.expert_ids = Matrix<std::int32_t>(logits.rows(), slots),
-                           .weights = Matrix<float>(logits.rows(), slots),
-                           .alive = {}};
-#if defined(SWITCHYARD_HAS_CUDA)
-  DeviceMemory rows(logits.values().size_bytes());
-  const DeviceMemory ids(decision.expert_ids.values().size_bytes());
-  const DeviceMemory weights(decision.weights.values().size_bytes());
-  rows.upload(logits.values().data());
-  const TopKShape shape{.logit_type = LogitType::Float32,
-                        .tokens = static_cast<std::int32_t>(logits.rows()),
-                        .experts = static_cast<std::int32_t>(logits.columns()),
-                        .slots = request.slots};
-  const TopKPlan plan = plan_top_k(shape, cuda_device().multiprocessors);
-  launch_top_k(shape,
-               plan,
+  Device& device = current_device();
+  RoutingDecision decision = RoutingDecision::empty(logits.rows(), request.slots);
+  const DeviceArray<float> rows(device, logits.values());
+  const DeviceArray<std::int32_t> ids(device, decision.expert_ids.values().size());
+  const DeviceArray<float> weights(device, decision.weights.values().size());
+  launch_top_k(device,
+               {.logit_type = LogitType::Float32,
+                .tokens = device_token_count(logits.rows()),
+                .experts = static_cast<std::int32_t>(logits.columns()),
+                .slots = static_cast<std::int32_t>(request.slots)},
                {.logits = rows.address(),
-                .expert_ids = static_cast<std::int32_t*>(ids.address()),
-                .gate_weights = static_cast<float*>(weights.address()),
-                .tokens = shape.tokens,
-                .experts = shape.experts,
-                .slots = shape.slots,
-                .tokens_per_warp = plan.tokens_per_warp,
+                .expert_ids = ids.address(),
+                .gate_weights = weights.address(),
                 .scale = request.scale,
-                .has_vector_rows = has_vector_rows(rows.address(), shape),
                 .is_renormalised = request.is_renormalised});
-  ids.download(decision.expert_ids.values().data());
-  weights.download(decision.weights.values().data());
-#endif
+  ids.download(decision.expert_ids.values());
+  weights.download(decision.weights.values());
   return decision;
 }
 

@@ -1,25 +1,30 @@
-// Softmax top-k of a table of logits on the GPU: copies in, one launch, copies out.
+// Softmax top-k of a table of logits on a device.
 #pragma once
 
 #include <cstdint>
 
 #include "core/matrix.hpp"
+#include "kernels/device/device.hpp"
+#include "kernels/device/executor_choice.hpp"
 #include "kernels/router.hpp"
+#include "kernels/routers/top_k_launch.hpp"
 
 namespace switchyard {
 
+inline constexpr KernelRoom kTopKRoom{.experts = kTopKMaxExperts, .slots = kTopKMaxSlots};
+
 struct TopKRequest {
-  std::int32_t slots = 0;       ///< the k of top-k
+  std::size_t slots = 0;        ///< the k of top-k
   bool is_renormalised = true;  ///< softmax over the chosen experts, else over all
   float scale = 1.0F;
 };
 
-/// Whether the compiled kernels have room for this many experts and slots.
-bool has_top_k_kernel(std::size_t experts, std::int32_t slots);
+/// One launch. `arguments` hold device addresses; the plan's part of them is filled in here.
+void launch_top_k(Device& device, const TopKShape& shape, TopKArguments arguments);
 
-/// The bits of the CPU router, from the GPU. `logits` is [tokens, experts]. Throws
-/// MissingCapability without a usable GPU, without enough GPU memory, or if has_top_k_kernel() is
-/// false.
+/// The bits of the CPU router, from the current device: copies in, one launch, copies out. `logits`
+/// is [tokens, experts], within kTopKRoom. Throws MissingCapability without a usable GPU or without
+/// enough GPU memory.
 RoutingDecision top_k_on_device(MatrixView<const float> logits, const TopKRequest& request);
 
 }  // namespace switchyard

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "kernels/device/rows_on_device.hpp"
 #include "kernels/router.hpp"
 #include "kernels/selection/parallel_rows.hpp"
 #include "kernels/selection/row_selection.hpp"
@@ -28,12 +29,20 @@ class AdapMoERouter final : public Router {
             "last_sensitivity", 0.02, {1e-9, 1e9}, "sensitivity of the last layer")),
         layers_(parameters.get_integer(
             "layers", 32, {1, 1 << 20}, "MoE layers over which the sensitivity falls")),
-        table_(read_table(parameters)) {}
+        table_(read_table(parameters)),
+        executor_(read_executor(parameters)) {}
 
   [[nodiscard]] std::size_t top_k() const override { return 2; }
 
   [[nodiscard]] RoutingDecision route(const RouterInput& input) const override {
-    const double sensitivity = sensitivity_of(input.layer);
+    const float least_kept = least_kept_weight(sensitivity_of(input.layer));
+    if (takes_gpu(executor_, input.logits.columns(), 2, kRowRoom)) {
+      RowsOnDevice rows(input.logits, 2);
+      RowArguments arguments = rows.arguments();
+      arguments.threshold = least_kept;
+      rows.route("adapmoe", arguments);
+      return rows.decision();
+    }
     RoutingDecision decision = RoutingDecision::empty(input.logits.rows(), 2);
     for_each_token(
         input.logits.rows(),
@@ -43,8 +52,7 @@ class AdapMoERouter final : public Router {
           const auto weights = decision.weights.row(token);
           selector.select(input.logits.row(token), ids);
           softmax_of_chosen(input.logits.row(token), ids, weights);
-          const double second = weights[1];
-          if (ids[1] != kNoExpert && second * second * sensitivity < threshold_) {
+          if (ids[1] != kNoExpert && weights[1] < least_kept) {
             ids[1] = kNoExpert;
             weights[0] = 1.0F;
             weights[1] = 0.0F;
@@ -84,11 +92,32 @@ class AdapMoERouter final : public Router {
     return first_ * std::pow(last_ / first_, position);
   }
 
+  /// The smallest float weight that the rule keeps, so that all executors compare floats; 2, which
+  /// no weight reaches, if it keeps none.
+  [[nodiscard]] float least_kept_weight(double sensitivity) const {
+    const auto is_dropped = [&](std::uint32_t bits) {
+      const double weight = float_of_bits(bits);
+      return weight * weight * sensitivity < threshold_;
+    };
+    std::uint32_t kept = bits_of_float(2.0F);
+    std::uint32_t low = 0;  // floats from 0 order like their bits
+    while (low < kept) {
+      const std::uint32_t middle = low + (kept - low) / 2;
+      if (is_dropped(middle)) {
+        low = middle + 1;
+      } else {
+        kept = middle;
+      }
+    }
+    return float_of_bits(kept);
+  }
+
   double threshold_;
   double first_;
   double last_;
   std::int64_t layers_;
   std::vector<double> table_;
+  Executor executor_;
 };
 
 const Register<Router, AdapMoERouter> kAdapMoE{

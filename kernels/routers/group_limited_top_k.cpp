@@ -6,6 +6,10 @@
 #include <array>
 #include <limits>
 
+#include "kernels/device/device_array.hpp"
+#include "kernels/device/executor_choice.hpp"
+#include "kernels/device/group_top_k_on_device.hpp"
+#include "kernels/device/token_count.hpp"
 #include "kernels/selection/parallel_rows.hpp"
 #include "kernels/selection/row_selection.hpp"
 #include "kernels/selection/selection_bias.hpp"
@@ -35,7 +39,8 @@ class GroupLimitedTopKRouter final : public Router {
             "renormalise", true, "divide the kept scores by their sum, so that they sum to one")),
         scale_(static_cast<float>(
             parameters.get_number("scale", 1.0, {0, 1e6}, "factor on every weight"))),
-        bias_(parameters) {
+        bias_(parameters),
+        executor_(read_executor(parameters)) {
     if (kept_groups_ > groups_) {
       throw InvalidInput("more groups are kept than there are",
                          parameters.where().child("kept_groups"),
@@ -62,6 +67,9 @@ class GroupLimitedTopKRouter final : public Router {
   }
 
   [[nodiscard]] RoutingDecision route(const RouterInput& input) const override {
+    if (takes_gpu(executor_, input.logits.columns(), k_, kernel_room(input.logits.columns()))) {
+      return route_on_device(input);
+    }
     Matrix<float> scores(input.logits.rows(), input.logits.columns());
     for_each_token(
         scores.rows(),
@@ -91,6 +99,49 @@ class GroupLimitedTopKRouter final : public Router {
     std::vector<float> group_scores;
     std::vector<std::int32_t> kept;
   };
+
+  /// The kernels know sigmoid scores only, and groups that fit into their lanes.
+  [[nodiscard]] KernelRoom kernel_room(std::size_t experts) const {
+    const GroupTopKPlan plan = plan_group_top_k({.tokens = 1,
+                                                 .experts = static_cast<std::int32_t>(experts),
+                                                 .slots = static_cast<std::int32_t>(k_)},
+                                                static_cast<std::int32_t>(groups_),
+                                                1);
+    const bool has_kernel = is_sigmoid_ && plan.most_of_lane > 0;
+    return {.experts = has_kernel ? experts : 0, .slots = has_kernel ? k_ : 0};
+  }
+
+  [[nodiscard]] RoutingDecision route_on_device(const RouterInput& input) const {
+    Device& device = current_device();
+    RoutingDecision decision = RoutingDecision::empty(input.logits.rows(), k_);
+    std::vector<float> bias = bias_.start(input.logits.columns());
+    const DeviceArray<float> rows(device, input.logits.values());
+    DeviceArray<float> terms(device, bias);
+    const DeviceArray<std::int32_t> ids(device, decision.expert_ids.values().size());
+    const DeviceArray<float> weights(device, decision.weights.values().size());
+    for (std::int64_t round = 0; round <= bias_.rounds(); ++round) {
+      if (round > 0) {
+        bias_.update(decision.expert_ids.values(), bias);
+        terms.upload(bias);
+      }
+      launch_group_top_k(device,
+                         {.tokens = device_token_count(input.logits.rows()),
+                          .experts = static_cast<std::int32_t>(input.logits.columns()),
+                          .slots = static_cast<std::int32_t>(k_)},
+                         {.logits = rows.address(),
+                          .bias = terms.address(),
+                          .expert_ids = ids.address(),
+                          .gate_weights = weights.address(),
+                          .groups = static_cast<std::int32_t>(groups_),
+                          .kept_groups = static_cast<std::int32_t>(kept_groups_),
+                          .scale = scale_,
+                          .sums_best_two = sums_two_,
+                          .is_renormalised = renormalise_});
+      ids.download(decision.expert_ids.values());
+    }
+    weights.download(decision.weights.values());
+    return decision;
+  }
 
   static std::size_t size(Parameters& parameters,
                           const std::string& name,
@@ -176,6 +227,7 @@ class GroupLimitedTopKRouter final : public Router {
   bool renormalise_;
   float scale_;
   SelectionBias bias_;
+  Executor executor_;
 };
 
 const Register<Router, GroupLimitedTopKRouter> kGroupLimitedTopK{

@@ -1,9 +1,9 @@
-// What the group-limited top-k kernels take and which of them serves a shape. C++17 and free of
-// CUDA, for the launcher and for the tests that run the kernels in the emulator and in the PTX
-// machine.
+// What the group-limited top-k kernels take and which of them serves a shape. Shared by host and
+// device code, so it is free of CUDA.
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "kernels/device/router_math.cuh"
 #include "kernels/routers/top_k_launch.hpp"
@@ -36,7 +36,7 @@ struct GroupTopKArguments {
   std::int32_t kept_groups = 1;  ///< groups a token may use
   std::int32_t tokens_per_warp = 1;
   float scale = 1.0F;
-  bool has_vector_rows = false;  ///< has_vector_rows(), and every lane full: see plan
+  bool has_vector_rows = false;  ///< has_vector_rows(), and has_whole_pieces of the plan
   bool sums_best_two = true;     ///< a group's score is the sum of its two best, else its best
   bool is_renormalised = true;   ///< divide the chosen scores by their sum
 };
@@ -45,7 +45,7 @@ struct GroupTopKPlan {
   std::int32_t most_of_lane = 0;  ///< experts a lane has room for; 0: no kernel serves the shape
   std::int32_t tokens_per_warp = 1;
   std::int32_t blocks = 0;
-  bool has_full_lanes = false;  ///< every lane holds exactly most_of_lane experts
+  bool has_whole_pieces = false;  ///< a group's width is a multiple of four experts
 };
 
 /// Neighbouring lanes that share a group.
@@ -67,12 +67,12 @@ inline GroupTopKPlan plan_group_top_k(const TopKShape& shape,
   }
   const std::int32_t width = shape.experts / groups;
   const std::int32_t lanes = lanes_of_group(groups);
-  const std::int32_t of_lane = (width + lanes - 1) / lanes;
+  const std::int32_t of_lane = (width + 4 * lanes - 1) / (4 * lanes) * 4;
   if (of_lane > kGroupTopKMostOfLane) {
     return plan;
   }
   plan.most_of_lane = of_lane <= 4 ? 4 : of_lane <= 8 ? 8 : 16;
-  plan.has_full_lanes = width == lanes * plan.most_of_lane && groups * lanes == 32;
+  plan.has_whole_pieces = width % 4 == 0;
   while (plan.tokens_per_warp < 8 &&
          shape.tokens / (plan.tokens_per_warp * kTopKWarps) > 8 * multiprocessors) {
     plan.tokens_per_warp *= 2;
@@ -82,9 +82,7 @@ inline GroupTopKPlan plan_group_top_k(const TopKShape& shape,
   return plan;
 }
 
-/// Starts the kernel of the plan on the default stream. Only in builds with nvcc.
-void launch_group_top_k(LogitType type,
-                        const GroupTopKPlan& plan,
-                        const GroupTopKArguments& arguments);
+/// The kernel of the plan, as SWITCHYARD_KERNEL named it.
+std::string group_top_k_kernel(LogitType type, const GroupTopKPlan& plan);
 
 }  // namespace switchyard

@@ -2,7 +2,8 @@
 // vocabulary id, no gate at all. All weights are equal. Needs token ids.
 #include <algorithm>
 
-#include "core/numbers/random.hpp"
+#include "core/numbers/mix_bits.hpp"
+#include "kernels/device/rows_on_device.hpp"
 #include "kernels/router.hpp"
 #include "kernels/selection/parallel_rows.hpp"
 
@@ -15,7 +16,8 @@ class HashRouter final : public Router {
       : k_(static_cast<std::size_t>(
             parameters.get_integer("k", 1, {1, 1024}, "experts for each token"))),
         differs_by_layer_(parameters.get_flag(
-            "differs_by_layer", true, "use another hash in each layer instead of one for all")) {}
+            "differs_by_layer", true, "use another hash in each layer instead of one for all")),
+        executor_(read_executor(parameters)) {}
 
   [[nodiscard]] std::size_t top_k() const override { return k_; }
 
@@ -29,6 +31,17 @@ class HashRouter final : public Router {
     const std::size_t experts = input.logits.columns();
     const std::uint64_t layer =
         mix_bits(input.seed, differs_by_layer_ ? static_cast<std::uint64_t>(input.layer) : 0);
+    if (takes_gpu(executor_, experts, k_, kRoom)) {
+      RowsOnDevice rows(input.logits, k_);
+      const DeviceArray<std::int64_t> token_ids(rows.device(), input.token_ids);
+      RowArguments arguments = rows.arguments();
+      arguments.token_ids = token_ids.address();
+      arguments.key = layer;
+      constexpr std::int32_t kThreads = kRowWarps * 32;
+      rows.device().launch(
+          "switchyard_hash", (arguments.tokens + kThreads - 1) / kThreads, kThreads, arguments);
+      return rows.decision();
+    }
     RoutingDecision decision = RoutingDecision::empty(tokens, k_);
     for_each_token(
         tokens,
@@ -43,6 +56,8 @@ class HashRouter final : public Router {
   }
 
  private:
+  static constexpr KernelRoom kRoom{.experts = 1U << 20U, .slots = 1024};
+
   /// Distinct experts: a hash that repeats an earlier one is drawn again.
   static void choose(std::uint64_t key, std::size_t experts, std::span<std::int32_t> ids) {
     std::uint64_t attempt = 0;
@@ -56,6 +71,7 @@ class HashRouter final : public Router {
 
   std::size_t k_;
   bool differs_by_layer_;
+  Executor executor_;
 };
 
 const Register<Router, HashRouter> kHash{"hash",

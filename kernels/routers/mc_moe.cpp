@@ -2,12 +2,15 @@
 // left out where its weight is below `ratio` times the first's, except for the most important
 // tokens. The paper's importance is the token's L1 norm times the attention it receives; a trace
 // has no attention, so the norm alone decides.
-#include <algorithm>
+#include <array>
 #include <cmath>
 
+#include "kernels/device/expert_side_on_device.hpp"
+#include "kernels/device/top_k_on_device.hpp"
 #include "kernels/router.hpp"
 #include "kernels/selection/parallel_rows.hpp"
 #include "kernels/selection/row_selection.hpp"
+#include "kernels/selection/row_sums.hpp"
 #include "kernels/selection/softmax.hpp"
 
 namespace switchyard {
@@ -27,7 +30,8 @@ class McMoERouter final : public Router {
         first_layer_(parameters.get_integer(
             "first_layer", 0, {0, 1 << 20}, "first layer in which experts are left out")),
         last_layer_(parameters.get_integer(
-            "last_layer", 1 << 20, {0, 1 << 20}, "last layer in which experts are left out")) {}
+            "last_layer", 1 << 20, {0, 1 << 20}, "last layer in which experts are left out")),
+        executor_(read_executor(parameters)) {}
 
   [[nodiscard]] std::size_t top_k() const override { return 2; }
 
@@ -37,6 +41,9 @@ class McMoERouter final : public Router {
 
   [[nodiscard]] RoutingDecision route(const RouterInput& input) const override {
     const bool prunes = input.layer >= first_layer_ && input.layer <= last_layer_;
+    if (takes_gpu(executor_, input.logits.columns(), 2, kRowRoom)) {
+      return prunes ? prune_on_device(input) : top_k_on_device(input.logits, {.slots = 2});
+    }
     const std::vector<bool> keeps_both = important_tokens(input.hidden);
     RoutingDecision decision = RoutingDecision::empty(input.logits.rows(), 2);
     for_each_token(
@@ -58,19 +65,29 @@ class McMoERouter final : public Router {
   }
 
  private:
+  [[nodiscard]] std::size_t protected_tokens(std::size_t tokens) const {
+    return static_cast<std::size_t>(std::ceil(protected_ * static_cast<double>(tokens)));
+  }
+
+  [[nodiscard]] RoutingDecision prune_on_device(const RouterInput& input) const {
+    RowsOnDevice rows(input.logits, 2);
+    const DeviceArray<float> norms = magnitude_sums_on_device(rows.device(), input.hidden);
+    RowArguments arguments = rows.arguments();
+    const std::array<std::int32_t, 1> count{
+        static_cast<std::int32_t>(protected_tokens(input.hidden.rows()))};
+    const TokenThresholds important(rows.device(), norms.address(), arguments.tokens, count);
+    arguments.threshold = ratio_;
+    arguments.token_scores = norms.address();
+    arguments.token_threshold = important.address();
+    rows.route("mc_moe", arguments);
+    return rows.decision();
+  }
+
   [[nodiscard]] std::vector<bool> important_tokens(MatrixView<const float> hidden) const {
     const std::size_t tokens = hidden.rows();
     std::vector<bool> important(tokens, false);
-    std::vector<float> norms;
-    for (std::size_t token = 0; token < tokens; ++token) {
-      double norm = 0;
-      for (const float value : hidden.row(token)) {
-        norm += std::fabs(double{value});
-      }
-      norms.push_back(static_cast<float>(norm));
-    }
-    const auto count =
-        static_cast<std::size_t>(std::ceil(protected_ * static_cast<double>(tokens)));
+    const std::vector<float> norms = magnitude_sums(hidden);
+    const std::size_t count = protected_tokens(tokens);
     std::vector<std::int32_t> best(count);
     if (count > 0) {
       RowSelector(tokens, count).select(norms, best);
@@ -87,6 +104,7 @@ class McMoERouter final : public Router {
   double protected_;
   std::int64_t first_layer_;
   std::int64_t last_layer_;
+  Executor executor_;
 };
 
 const Register<Router, McMoERouter> kMcMoE{

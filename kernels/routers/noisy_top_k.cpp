@@ -1,6 +1,7 @@
 // Noisy top-k gating (Shazeer et al. 2017, arXiv 1701.06538, equations 3 to 5): normal noise on the
 // logits, the k best of the noisy ones, softmax over those. The paper learns the noise's size per
 // expert; a trace holds no such weights, so one size serves all.
+#include "kernels/device/rows_on_device.hpp"
 #include "kernels/selection/parallel_rows.hpp"
 #include "kernels/selection/row_selection.hpp"
 #include "kernels/selection/softmax.hpp"
@@ -17,7 +18,8 @@ class NoisyTopKRouter final : public Router {
       : k_(static_cast<std::size_t>(
             parameters.get_integer("k", 2, {1, 1024}, "experts kept for each token"))),
         noise_(static_cast<float>(parameters.get_number(
-            "noise", 1.0, {0, 1e6}, "standard deviation of the noise added to each logit"))) {}
+            "noise", 1.0, {0, 1e6}, "standard deviation of the noise added to each logit"))),
+        executor_(read_executor(parameters)) {}
 
   [[nodiscard]] std::size_t top_k() const override { return k_; }
 
@@ -28,8 +30,16 @@ class NoisyTopKRouter final : public Router {
     };
 
     const std::size_t experts = input.logits.columns();
-    RoutingDecision decision = RoutingDecision::empty(input.logits.rows(), k_);
     const std::uint64_t key = chunk_key(input, kPurpose);
+    if (takes_gpu(executor_, experts, k_, kRowRoom)) {
+      RowsOnDevice rows(input.logits, k_);
+      RowArguments arguments = rows.arguments();
+      arguments.key = key;
+      arguments.scale = noise_;
+      rows.route("noisy_top_k", arguments);
+      return rows.decision();
+    }
+    RoutingDecision decision = RoutingDecision::empty(input.logits.rows(), k_);
     for_each_token(
         input.logits.rows(),
         [&] {
@@ -50,6 +60,7 @@ class NoisyTopKRouter final : public Router {
  private:
   std::size_t k_;
   float noise_;
+  Executor executor_;
 };
 
 const Register<Router, NoisyTopKRouter> kNoisyTopK{

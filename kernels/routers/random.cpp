@@ -2,8 +2,8 @@
 // evaluation (Balmau et al. 2025, arXiv 2503.08467; authors' code), p[j] ~ 1 / experts + skew for
 // the first `hot` experts. All weights are equal.
 #include <algorithm>
-#include <cmath>
 
+#include "kernels/device/rows_on_device.hpp"
 #include "kernels/selection/parallel_rows.hpp"
 #include "kernels/selection/row_selection.hpp"
 #include "kernels/selection/token_random.hpp"
@@ -21,16 +21,27 @@ class RandomRouter final : public Router {
         skew_(parameters.get_number(
             "skew", 0.0, {0.0, 1e6}, "weight that a hot expert has beyond 1 / experts")),
         hot_(static_cast<std::size_t>(parameters.get_integer(
-            "hot", 0, {0, 1 << 20}, "number of hot experts, the first ones"))) {}
+            "hot", 0, {0, 1 << 20}, "number of hot experts, the first ones"))),
+        executor_(read_executor(parameters)) {}
 
   [[nodiscard]] std::size_t top_k() const override { return k_; }
 
   [[nodiscard]] RoutingDecision route(const RouterInput& input) const override {
     const std::size_t experts = input.logits.columns();
-    std::vector<double> weight(experts, 1.0 / static_cast<double>(experts));
-    std::for_each_n(weight.begin(), std::min(hot_, experts), [&](double& w) { w += skew_; });
-    RoutingDecision decision = RoutingDecision::empty(input.logits.rows(), k_);
+    const double even = 1.0 / static_cast<double>(experts);
+    std::vector<float> weight(experts, static_cast<float>(even));
+    std::fill_n(weight.begin(), std::min(hot_, experts), static_cast<float>(even + skew_));
     const std::uint64_t key = chunk_key(input, kPurpose);
+    if (takes_gpu(executor_, experts, k_, kRowRoom)) {
+      RowsOnDevice rows(input.logits, k_);
+      const DeviceArray<float> weights(rows.device(), weight);
+      RowArguments arguments = rows.arguments();
+      arguments.key = key;
+      arguments.expert_terms = weights.address();
+      rows.route("random", arguments);
+      return rows.decision();
+    }
+    RoutingDecision decision = RoutingDecision::empty(input.logits.rows(), k_);
 
     struct Scratch {
       RowSelector selector;
@@ -46,8 +57,8 @@ class RandomRouter final : public Router {
           // The k largest of log(u) / weight are a weighted draw without replacement (Efraimidis
           // and Spirakis 2006).
           for (std::size_t expert = 0; expert < experts; ++expert) {
-            const double lot = 1.0 - uniform_of(key, token * experts + expert);
-            scratch.scores[expert] = static_cast<float>(std::log(lot) / weight[expert]);
+            scratch.scores[expert] =
+                divide_rounded(log_lot_of(key, token * experts + expert), weight[expert]);
           }
           scratch.selector.select(scratch.scores, decision.expert_ids.row(token));
           std::ranges::fill(decision.weights.row(token), 1.0F / static_cast<float>(k_));
@@ -59,6 +70,7 @@ class RandomRouter final : public Router {
   std::size_t k_;
   double skew_;
   std::size_t hot_;
+  Executor executor_;
 };
 
 const Register<Router, RandomRouter> kRandom{"random",

@@ -3,6 +3,7 @@
 // logit that is not a number, or -infinity, is never chosen, whatever its bias.
 #include <limits>
 
+#include "kernels/device/rows_on_device.hpp"
 #include "kernels/selection/parallel_rows.hpp"
 #include "kernels/selection/row_selection.hpp"
 #include "kernels/selection/selection_bias.hpp"
@@ -22,7 +23,8 @@ class SigmoidBiasRouter final : public Router {
             "renormalise", true, "divide the kept scores by their sum, so that they sum to one")),
         scale_(static_cast<float>(
             parameters.get_number("scale", 1.0, {0, 1e6}, "factor on every weight"))),
-        bias_(parameters) {}
+        bias_(parameters),
+        executor_(read_executor(parameters)) {}
 
   [[nodiscard]] std::size_t top_k() const override { return k_; }
 
@@ -32,6 +34,9 @@ class SigmoidBiasRouter final : public Router {
   }
 
   [[nodiscard]] RoutingDecision route(const RouterInput& input) const override {
+    if (takes_gpu(executor_, input.logits.columns(), k_, kRowRoom)) {
+      return route_on_device(input);
+    }
     Matrix<float> scores(input.logits.rows(), input.logits.columns());
     for_each_token(
         scores.rows(),
@@ -48,6 +53,26 @@ class SigmoidBiasRouter final : public Router {
   }
 
  private:
+  [[nodiscard]] RoutingDecision route_on_device(const RouterInput& input) const {
+    RowsOnDevice rows(input.logits, k_);
+    DeviceArray<float> terms(rows.device(), input.logits.columns());
+    RowArguments arguments = rows.arguments();
+    arguments.expert_terms = terms.address();
+    arguments.scale = scale_;
+    arguments.is_renormalised = renormalise_;
+    std::vector<float> bias = bias_.start(input.logits.columns());
+    terms.upload(bias);
+    rows.route("sigmoid_bias", arguments);
+    RoutingDecision decision = rows.decision();
+    for (std::int64_t round = 0; round < bias_.rounds(); ++round) {
+      bias_.update(decision.expert_ids.values(), bias);
+      terms.upload(bias);
+      rows.route("sigmoid_bias", arguments);
+      decision = rows.decision();
+    }
+    return decision;
+  }
+
   void select(const RouterInput& input,
               const Matrix<float>& scores,
               const std::vector<float>& bias,
@@ -86,6 +111,7 @@ class SigmoidBiasRouter final : public Router {
   bool renormalise_;
   float scale_;
   SelectionBias bias_;
+  Executor executor_;
 };
 
 const Register<Router, SigmoidBiasRouter> kSigmoidBias{

@@ -1,6 +1,7 @@
 // Switch Transformer (Fedus, Zoph, Shazeer 2021, arXiv 2101.03961), equations 1 and 2: one expert
 // per token, weighed by its probability among all experts. The same as top_k with k = 1 and without
 // renormalising, which would make every weight 1.
+#include "kernels/device/top_k_on_device.hpp"
 #include "kernels/router.hpp"
 #include "kernels/selection/parallel_rows.hpp"
 #include "kernels/selection/row_selection.hpp"
@@ -11,11 +12,14 @@ namespace {
 
 class SwitchTop1Router final : public Router {
  public:
-  explicit SwitchTop1Router(Parameters& /*parameters*/) {}
+  explicit SwitchTop1Router(Parameters& parameters) : executor_(read_executor(parameters)) {}
 
   [[nodiscard]] std::size_t top_k() const override { return 1; }
 
   [[nodiscard]] RoutingDecision route(const RouterInput& input) const override {
+    if (takes_gpu(executor_, input.logits.columns(), 1, kTopKRoom)) {
+      return top_k_on_device(input.logits, {.slots = 1, .is_renormalised = false});
+    }
     RoutingDecision decision = RoutingDecision::empty(input.logits.rows(), 1);
     for_each_token(
         input.logits.rows(),
@@ -27,6 +31,9 @@ class SwitchTop1Router final : public Router {
         });
     return decision;
   }
+
+ private:
+  Executor executor_;
 };
 
 const Register<Router, SwitchTop1Router> kSwitchTop1{

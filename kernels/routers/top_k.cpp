@@ -1,6 +1,5 @@
 // The k best logits of each token, weighed by softmax. "Softmax, then top-k, then renormalise" and
 // "top-k, then softmax" are the same function, so one flag covers both orders.
-#include "kernels/device/executor_choice.hpp"
 #include "kernels/device/top_k_on_device.hpp"
 #include "kernels/router.hpp"
 #include "kernels/selection/parallel_rows.hpp"
@@ -28,10 +27,9 @@ class TopKRouter final : public Router {
   [[nodiscard]] RoutingDecision route(const RouterInput& input) const override {
     const std::size_t tokens = input.logits.rows();
     const std::size_t experts = input.logits.columns();
-    const TopKRequest on_device{static_cast<std::int32_t>(k_), renormalise_, scale_};
-    if (executor_ == Executor::Cuda ||
-        (executor_ == Executor::Auto && has_top_k_kernel(experts, on_device.slots))) {
-      return top_k_on_device(input.logits, on_device);
+    if (takes_gpu(executor_, experts, k_, kTopKRoom)) {
+      return top_k_on_device(input.logits,
+                             {.slots = k_, .is_renormalised = renormalise_, .scale = scale_});
     }
     RoutingDecision decision = RoutingDecision::empty(tokens, k_);
     for_each_token(

@@ -5,44 +5,12 @@
 // full row.
 #pragma once
 
+#include "kernels/device/row_softmax.cuh"
 #include "kernels/device/selection_key.cuh"
 #include "kernels/device/warp_top_k.cuh"
 #include "kernels/routers/top_k_launch.hpp"
 
 namespace switchyard {
-
-/// Sum over all experts of exp(logit - top), the denominator of the full softmax.
-template <typename Layout, typename Logit>
-SWITCHYARD_DEVICE float full_softmax_sum(const std::uint32_t (&words)[Layout::kWords], float top) {
-  float terms[Layout::kPerLane];
-  logit_values<Layout, Logit>(words, terms);
-  SWITCHYARD_UNROLL
-  for (int item = 0; item < Layout::kPerLane; ++item) {
-    terms[item] = is_valid_score(terms[item]) ? exp_below_top(terms[item], top) : 0.0F;
-  }
-  // Neighbouring experts first: inside a vector, then over lanes, then over chunks.
-  float chunk_sums[Layout::kChunks];
-  SWITCHYARD_UNROLL
-  for (int chunk = 0; chunk < Layout::kChunks; ++chunk) {
-    SWITCHYARD_UNROLL
-    for (int distance = 1; distance < Layout::kVector; distance *= 2) {
-      SWITCHYARD_UNROLL
-      for (int item = 0; item < Layout::kVector; item += 2 * distance) {
-        float* const pair = terms + chunk * Layout::kVector + item;
-        pair[0] = add_rounded(pair[0], pair[distance]);
-      }
-    }
-    chunk_sums[chunk] = lanes_sum<Layout::kLanes>(terms[chunk * Layout::kVector]);
-  }
-  SWITCHYARD_UNROLL
-  for (int distance = 1; distance < Layout::kChunks; distance *= 2) {
-    SWITCHYARD_UNROLL
-    for (int chunk = 0; chunk < Layout::kChunks; chunk += 2 * distance) {
-      chunk_sums[chunk] = add_rounded(chunk_sums[chunk], chunk_sums[chunk + distance]);
-    }
-  }
-  return chunk_sums[0];
-}
 
 /// Routes the tokens [first, first + RowLayout::kTokens) of a warp.
 template <typename Logit, int kExpertTier, int kSlotTier>
@@ -64,10 +32,12 @@ SWITCHYARD_DEVICE void top_k_of_rows(const TopKArguments& arguments, std::int32_
   const auto selected = select_slots<kSlotTier, Layout::kLanes>(keys, arguments.slots, lane);
 
   const float top = score_of<Logit>(selected.top);
+  float values[Layout::kPerLane];
+  logit_values<Layout, Logit>(words, values);
   const bool is_chosen = lane < arguments.slots && is_valid<Logit>(selected.own);
   const float term = is_chosen ? exp_below_top(score_of<Logit>(selected.own), top) : 0.0F;
   const float sum = arguments.is_renormalised ? lanes_sum<kSlotTier>(term)
-                                              : full_softmax_sum<Layout, Logit>(words, top);
+                                              : full_softmax_sum<Layout>(values, top);
   if (is_token && lane < arguments.slots) {
     const std::int64_t out = static_cast<std::int64_t>(token) * arguments.slots + lane;
     arguments.expert_ids[out] = is_chosen ? expert_of<Logit>(selected.own) : kAbsentExpert;

@@ -1,9 +1,9 @@
 // What the top-k kernels take, which of them serves a shape, and with how many blocks. Shared by
-// the CUDA launcher and by the tests that run the same kernels in the emulator and in the PTX
-// machine, so it is C++17 and free of CUDA.
+// host and device code, so it is free of CUDA.
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "kernels/device/logit_type.hpp"
 
@@ -40,6 +40,7 @@ struct TopKArguments {
   bool is_renormalised = true;  ///< weights are a softmax over the chosen experts, else over all
 };
 
+inline constexpr std::int32_t kLanesOfWarp = 32;
 inline constexpr std::int32_t kTopKWarps = 4;  ///< warps of a block
 inline constexpr std::int32_t kTopKMaxExperts = 1024;
 inline constexpr std::int32_t kTopKMaxSlots = 32;
@@ -86,8 +87,7 @@ constexpr TopKPlan plan_top_k(const TopKShape& shape, std::int32_t multiprocesso
   return plan;
 }
 
-/// Starts the kernel of the plan on the default stream of the current GPU and returns at once.
-/// `arguments` hold device addresses. Only in builds with nvcc (SWITCHYARD_HAS_CUDA).
-void launch_top_k(const TopKShape& shape, const TopKPlan& plan, const TopKArguments& arguments);
+/// The kernel of the plan, as SWITCHYARD_KERNEL named it.
+std::string top_k_kernel(LogitType type, const TopKPlan& plan);
 
 }  // namespace switchyard

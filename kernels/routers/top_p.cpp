@@ -1,5 +1,6 @@
 // Top-p routing (Huang et al. 2024, arXiv 2403.07652, equation 4): a token takes as many experts as
 // it needs for their softmax to add up to p, so undecided tokens use more of them.
+#include "kernels/device/rows_on_device.hpp"
 #include "kernels/router.hpp"
 #include "kernels/selection/parallel_rows.hpp"
 #include "kernels/selection/row_selection.hpp"
@@ -16,11 +17,20 @@ class TopPRouter final : public Router {
         width_(static_cast<std::size_t>(
             parameters.get_integer("width", 8, {1, 1024}, "most experts of a token"))),
         renormalise_(parameters.get_flag(
-            "renormalise", false, "divide the kept probabilities by their sum")) {}
+            "renormalise", false, "divide the kept probabilities by their sum")),
+        executor_(read_executor(parameters)) {}
 
   [[nodiscard]] std::size_t top_k() const override { return width_; }
 
   [[nodiscard]] RoutingDecision route(const RouterInput& input) const override {
+    if (takes_gpu(executor_, input.logits.columns(), width_, kRowRoom)) {
+      RowsOnDevice rows(input.logits, width_);
+      RowArguments arguments = rows.arguments();
+      arguments.threshold = p_;
+      arguments.is_renormalised = renormalise_;
+      rows.route("top_p", arguments);
+      return rows.decision();
+    }
     RoutingDecision decision = RoutingDecision::empty(input.logits.rows(), width_);
     for_each_token(
         input.logits.rows(),
@@ -51,6 +61,7 @@ class TopPRouter final : public Router {
   float p_;
   std::size_t width_;
   bool renormalise_;
+  Executor executor_;
 };
 
 const Register<Router, TopPRouter> kTopP{

@@ -1,77 +1,21 @@
 // What every registered router must keep, tested on the day it is added. Parameters are the
 // defaults; logits hold ties, NaN, infinities and rows without any valid expert.
 #include <cmath>
-#include <limits>
 #include <set>
 
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <omp.h>
 
-#include "tests/kernels/router_fixture.hpp"
+#include "tests/kernels/hard_tokens.hpp"
 
 namespace switchyard {
 namespace {
 
 constexpr std::size_t kHidden = 48;
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-/// Rows cycle through ordinary logits, ties, NaN, infinities, all equal, and nothing valid.
-float strange_logit(std::size_t kind, RandomStream& random) {
-  const auto value = static_cast<float>(random.normal());
-  switch (kind) {
-    case 3:
-      return std::round(value);
-    case 4:
-      return random.index(4) == 0 ? kNan : value;
-    case 5:
-      return random.index(3) == 0 ? kInfinity : (random.index(3) == 0 ? -kInfinity : value);
-    case 6:
-      return 0.5F;
-    case 7:
-      return random.index(2) == 0 ? kNan : -kInfinity;
-    default:
-      return value;
-  }
-}
-
-/// Everything a router may ask for, for one chunk of tokens.
-struct Tokens {
-  Matrix<float> hidden, gate, logits;
-  std::vector<std::uint8_t> modality;
-  std::vector<std::int64_t> token_ids, sequence_ids;
-
-  Tokens(std::size_t count, std::size_t experts, std::uint64_t seed)
-      : hidden(normal_matrix(count, kHidden, seed)),
-        gate(normal_matrix(experts, kHidden, seed + 1)),
-        logits(count, experts) {
-    RandomStream random(seed, {2});
-    for (std::size_t token = 0; token < count; ++token) {
-      for (float& logit : logits.row(token)) {
-        logit = strange_logit(token % 8, random);
-      }
-      modality.push_back(static_cast<std::uint8_t>(token % 3 == 0));
-      token_ids.push_back(static_cast<std::int64_t>(random.index(50000)));
-      sequence_ids.push_back(static_cast<std::int64_t>(token / 10));
-    }
-  }
-
-  [[nodiscard]] RouterInput input(std::int64_t layer, const RoutingDecision* previous) const {
-    return {.logits = logits.view(),
-            .hidden = hidden.view(),
-            .gate = gate.view(),
-            .previous_layer = previous,
-            .modality = modality,
-            .token_ids = token_ids,
-            .sequence_ids = sequence_ids,
-            .layer = layer,
-            .seed = 17};
-  }
-};
 
 /// Three layers in a row, so that routers with memory have one.
-std::vector<RoutingDecision> route_layers(const Router& router, const Tokens& tokens) {
+std::vector<RoutingDecision> route_layers(const Router& router, const HardTokens& tokens) {
   std::vector<RoutingDecision> layers;
   for (std::int64_t layer = 0; layer < 3; ++layer) {
     layers.push_back(router.route(tokens.input(layer, layer == 0 ? nullptr : &layers.back())));
@@ -79,7 +23,9 @@ std::vector<RoutingDecision> route_layers(const Router& router, const Tokens& to
   return layers;
 }
 
-void expect_lawful(const RoutingDecision& decision, const Router& router, const Tokens& tokens) {
+void expect_lawful(const RoutingDecision& decision,
+                   const Router& router,
+                   const HardTokens& tokens) {
   const std::size_t count = tokens.logits.rows();
   const auto experts = static_cast<std::int32_t>(tokens.logits.columns());
   ASSERT_EQ(decision.expert_ids.rows(), count);
@@ -123,7 +69,7 @@ TEST_P(EveryRouter, MakesLawfulDecisionsForAnySize) {
     }
     ++served;
     for (const std::size_t count : {0U, 1U, 31U, 32U, 33U, 700U}) {
-      const Tokens tokens(count, experts, 5);
+      const HardTokens tokens(count, experts, kHidden, 5);
       for (const RoutingDecision& decision : route_layers(*router, tokens)) {
         SCOPED_TRACE(fmt::format("{} tokens, {} experts", count, experts));
         expect_lawful(decision, *router, tokens);
@@ -134,13 +80,13 @@ TEST_P(EveryRouter, MakesLawfulDecisionsForAnySize) {
 }
 
 TEST_P(EveryRouter, AnswersTheSameAgain) {
-  const Tokens tokens(300, 64, 6);
+  const HardTokens tokens(300, 64, kHidden, 6);
   EXPECT_EQ(route_layers(*make_router(GetParam()), tokens),
             route_layers(*make_router(GetParam()), tokens));
 }
 
 TEST_P(EveryRouter, DoesNotDependOnTheNumberOfThreads) {
-  const Tokens tokens(1500, 64, 7);
+  const HardTokens tokens(1500, 64, kHidden, 7);
   const int threads = omp_get_max_threads();
   omp_set_num_threads(1);
   const auto alone = route_layers(*make_router(GetParam()), tokens);

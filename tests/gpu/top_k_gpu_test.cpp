@@ -6,10 +6,10 @@
 #include <fmt/core.h>
 
 #include "kernels/device/top_k_on_device.hpp"
-#include "tests/emulation/routers/emulated_top_k.hpp"
+#include "tests/emulation/routers/top_k_runs.hpp"
 #include "tests/gpu/gpu_test_support.hpp"
 #if defined(SWITCHYARD_HAS_CUDA)
-#include "kernels/device/device_memory.hpp"
+#include "kernels/device/gpu_device.hpp"
 #endif
 
 namespace switchyard {
@@ -17,68 +17,14 @@ namespace {
 
 #if defined(SWITCHYARD_HAS_CUDA)
 
-/// A case in device memory, ready to be launched any number of times.
-class DeviceTopK {
- public:
-  DeviceTopK(const TopKCase& test, const LogitBuffer& logits)
-      : test_(test),
-        plan_(plan_top_k(test.shape, cuda_device().multiprocessors)),
-        rows_(logits.words.size() * sizeof(std::uint32_t)),
-        ids_(count() * sizeof(std::int32_t)),
-        weights_(count() * sizeof(float)) {
-    rows_.upload(logits.address());
-  }
-
-  void launch() const {
-    launch_top_k(test_.shape,
-                 plan_,
-                 {.logits = rows_.address(),
-                  .expert_ids = static_cast<std::int32_t*>(ids_.address()),
-                  .gate_weights = static_cast<float*>(weights_.address()),
-                  .tokens = test_.shape.tokens,
-                  .experts = test_.shape.experts,
-                  .slots = test_.shape.slots,
-                  .tokens_per_warp = plan_.tokens_per_warp,
-                  .scale = test_.scale,
-                  .has_vector_rows = has_vector_rows(rows_.address(), test_.shape),
-                  .is_renormalised = test_.is_renormalised});
-  }
-
-  [[nodiscard]] TopKResult result() const {
-    TopKResult result{.expert_ids = std::vector<std::int32_t>(count()),
-                      .gate_weights = std::vector<float>(count())};
-    ids_.download(result.expert_ids.data());
-    weights_.download(result.gate_weights.data());
-    return result;
-  }
-
- private:
-  [[nodiscard]] std::size_t count() const {
-    return static_cast<std::size_t>(test_.shape.tokens) *
-           static_cast<std::size_t>(test_.shape.slots);
-  }
-
-  TopKCase test_;
-  TopKPlan plan_;
-  DeviceMemory rows_;
-  DeviceMemory ids_;
-  DeviceMemory weights_;
-};
-
-TopKResult gpu_top_k(const TopKCase& test, const LogitBuffer& logits) {
-  const DeviceTopK device(test, logits);
-  device.launch();
-  return device.result();
-}
-
 double seconds_of_launch(const TopKCase& test, const LogitBuffer& logits) {
   constexpr int kRepetitions = 100;
-  const DeviceTopK device(test, logits);
-  device.launch();
+  TopKOnDevice on_device(current_device(), test, logits);
+  on_device.launch();
   DeviceStopwatch stopwatch;
   stopwatch.start();
   for (int repetition = 0; repetition < kRepetitions; ++repetition) {
-    device.launch();
+    on_device.launch();
   }
   return stopwatch.stop() / kRepetitions;
 }
@@ -86,10 +32,6 @@ double seconds_of_launch(const TopKCase& test, const LogitBuffer& logits) {
 #else
 
 // Never called: every test skips itself first.
-TopKResult gpu_top_k(const TopKCase& /*test*/, const LogitBuffer& /*logits*/) {
-  return {};
-}
-
 double seconds_of_launch(const TopKCase& /*test*/, const LogitBuffer& /*logits*/) {
   return 0.0;
 }
@@ -101,8 +43,9 @@ class GpuTopK : public testing::TestWithParam<TopKCase> {};
 TEST_P(GpuTopK, GivesTheBitsOfTheEmulator) {
   SWITCHYARD_NEEDS_GPU();
   const LogitBuffer logits = make_logits(GetParam());
-  expect_identical(
-      emulated_top_k(GetParam(), logits), gpu_top_k(GetParam(), logits), cuda_device().description);
+  expect_identical(emulated_top_k(GetParam(), logits),
+                   run_top_k(current_device(), GetParam(), logits),
+                   cuda_device().description);
 }
 
 INSTANTIATE_TEST_SUITE_P(AllCases, GpuTopK, testing::ValuesIn(top_k_cases()), [](const auto& test) {

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/router.hpp"
-#include "tests/emulation/routers/emulated_top_k.hpp"
+#include "tests/emulation/routers/top_k_runs.hpp"
 
 namespace switchyard {
 namespace {

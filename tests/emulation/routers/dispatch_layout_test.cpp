@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "core/error.hpp"
+#include "kernels/device/dispatch_layout_on_device.hpp"
+#include "tests/emulation/devices/ptx_device.hpp"
 #include "tests/emulation/ptx/compiled_kernels.hpp"
 #include "tests/emulation/routers/layout_runs.hpp"
 #include "traces/routing_trace.hpp"
@@ -81,7 +83,9 @@ TEST_P(Layout, OfTheCompiledKernelsIsTheCpus) {
   const LayoutInput input(GetParam());
   const DispatchLayout expected = dispatch_layout(input.request());
   for (const CompiledKernels& compiled : compiled_kernels()) {
-    EXPECT_EQ(ptx_layout(compiled.module, input).layout, expected) << compiled.module.target;
+    PtxDevice device(compiled.module);
+    const DeviceStandIn stand_in(device);
+    EXPECT_EQ(dispatch_layout_on_device(input.request()), expected) << compiled.module.target;
   }
 }
 

@@ -2,96 +2,10 @@
 
 #include <fmt/core.h>
 
-#include "tests/emulation/ptx/device_image.hpp"
-
-// The vocabulary must come before device code.
-// clang-format off
-#include "tests/emulation/simt/cuda_vocabulary.hpp"
-#include "kernels/routers/group_limited_top_k.cuh"
-
-// clang-format on
+#include "kernels/device/device_array.hpp"
+#include "kernels/device/group_top_k_on_device.hpp"
 
 namespace switchyard {
-namespace {
-
-/// The memory and the plan of a launch, every output poisoned.
-class GroupTopKImages {
- public:
-  GroupTopKImages(const GroupTopKCase& test,
-                  const LogitBuffer& logits,
-                  const GroupTopKRunOptions& options)
-      : plan_(plan_group_top_k(test.rows.shape, test.groups, options.multiprocessors)),
-        rows_(logits.address(), logits.words.size() * sizeof(std::uint32_t)),
-        bias_(make_bias(test).data(), static_cast<std::size_t>(test.rows.shape.experts) * 4),
-        ids_(nullptr, choices(test) * sizeof(std::int32_t)),
-        weights_(nullptr, choices(test) * sizeof(float)) {
-    const TopKShape& shape = test.rows.shape;
-    arguments_.logits = rows_.address();
-    arguments_.bias = static_cast<const float*>(bias_.address());
-    arguments_.expert_ids = static_cast<std::int32_t*>(ids_.address());
-    arguments_.gate_weights = static_cast<float*>(weights_.address());
-    arguments_.tokens = shape.tokens;
-    arguments_.experts = shape.experts;
-    arguments_.slots = shape.slots;
-    arguments_.groups = test.groups;
-    arguments_.kept_groups = test.kept_groups;
-    arguments_.tokens_per_warp = plan_.tokens_per_warp;
-    arguments_.scale = test.rows.scale;
-    arguments_.has_vector_rows = plan_.has_full_lanes && has_vector_rows(rows_.address(), shape);
-    arguments_.sums_best_two = test.sums_best_two;
-    arguments_.is_renormalised = test.rows.is_renormalised;
-  }
-
-  [[nodiscard]] const GroupTopKPlan& plan() const { return plan_; }
-
-  [[nodiscard]] const GroupTopKArguments& arguments() const { return arguments_; }
-
-  [[nodiscard]] SimtLaunch shape(std::uint64_t seed) const {
-    return {.grid = {static_cast<unsigned>(plan_.blocks)},
-            .block = {static_cast<unsigned>(kTopKWarps) * 32U},
-            .schedule_seed = seed};
-  }
-
-  [[nodiscard]] std::vector<PtxBuffer> buffers() const {
-    return {rows_.buffer(), bias_.buffer(), ids_.buffer(), weights_.buffer()};
-  }
-
-  [[nodiscard]] TopKResult result() const {
-    return {.expert_ids = ids_.values<std::int32_t>(), .gate_weights = weights_.values<float>()};
-  }
-
- private:
-  static std::size_t choices(const GroupTopKCase& test) {
-    return static_cast<std::size_t>(test.rows.shape.tokens) *
-           static_cast<std::size_t>(test.rows.shape.slots);
-  }
-
-  GroupTopKPlan plan_;
-  DeviceImage rows_;
-  DeviceImage bias_;
-  DeviceImage ids_;
-  DeviceImage weights_;
-  GroupTopKArguments arguments_;
-};
-
-using GroupTopKBody = void (*)(const GroupTopKArguments&, std::int32_t);
-
-struct GroupTopKKernel {
-  GroupTopKBody body = nullptr;
-  std::string name;
-};
-
-GroupTopKKernel find_kernel(LogitType type, const GroupTopKPlan& plan) {
-#define SWITCHYARD_CASE(tag, Logit, most)                                                   \
-  if (type == kLogitTypeOf<Logit> && plan.most_of_lane == (most)) {                         \
-    return {&group_top_k_of_block<Logit, most>, "switchyard_group_top_k_" #tag "_m" #most}; \
-  }
-  SWITCHYARD_GROUP_TOP_K_KERNELS(SWITCHYARD_CASE)
-#undef SWITCHYARD_CASE
-  throw SimtError(fmt::format("no kernel holds {} experts a lane", plan.most_of_lane));
-}
-
-}  // namespace
 
 std::string GroupTopKCase::name() const {
   return fmt::format(
@@ -138,29 +52,34 @@ std::vector<float> make_bias(const GroupTopKCase& test) {
   return bias;
 }
 
-TopKResult emulated_group_top_k(const GroupTopKCase& test,
-                                const LogitBuffer& logits,
-                                const GroupTopKRunOptions& options) {
-  const GroupTopKImages images(test, logits, options);
-  const GroupTopKBody body = find_kernel(test.rows.shape.logit_type, images.plan()).body;
-  simt_launch(images.shape(options.schedule_seed),
-              [&] { body(images.arguments(), static_cast<std::int32_t>(blockIdx.x)); });
-  return images.result();
+TopKResult run_group_top_k(Device& device, const GroupTopKCase& test, const LogitBuffer& logits) {
+  const TopKShape& shape = test.rows.shape;
+  const auto choices =
+      static_cast<std::size_t>(shape.tokens) * static_cast<std::size_t>(shape.slots);
+  const std::vector<float> bias = make_bias(test);
+  const DeviceArray<std::uint32_t> rows(device, logits.words);
+  const DeviceArray<float> biases(device, bias);
+  const DeviceArray<std::int32_t> ids(device, choices);
+  const DeviceArray<float> weights(device, choices);
+  launch_group_top_k(device,
+                     shape,
+                     {.logits = rows.address(),
+                      .bias = biases.address(),
+                      .expert_ids = ids.address(),
+                      .gate_weights = weights.address(),
+                      .groups = test.groups,
+                      .kept_groups = test.kept_groups,
+                      .scale = test.rows.scale,
+                      .sums_best_two = test.sums_best_two,
+                      .is_renormalised = test.rows.is_renormalised});
+  return {.expert_ids = ids.values(), .gate_weights = weights.values()};
 }
 
-PtxGroupTopKRun ptx_group_top_k(const PtxModule& module,
-                                const GroupTopKCase& test,
+TopKResult emulated_group_top_k(const GroupTopKCase& test,
                                 const LogitBuffer& logits,
-                                const GroupTopKRunOptions& options) {
-  const GroupTopKImages images(test, logits, options);
-  const GroupTopKKernel kernel = find_kernel(test.rows.shape.logit_type, images.plan());
-  PtxGroupTopKRun run;
-  run.counters = run_ptx(module.kernel(kernel.name),
-                         {.shape = images.shape(options.schedule_seed),
-                          .arguments = std::as_bytes(std::span(&images.arguments(), 1)),
-                          .buffers = images.buffers()});
-  run.result = images.result();
-  return run;
+                                const EmulationOptions& options) {
+  EmulatedDevice device(options);
+  return run_group_top_k(device, test, logits);
 }
 
 }  // namespace switchyard

@@ -1,5 +1,4 @@
-// The group-limited top-k kernels, run by the emulator and by the PTX machine, and the table of
-// cases.
+// The group-limited top-k kernels on a device of any kind, and the table of cases.
 #pragma once
 
 #include <ostream>
@@ -7,7 +6,7 @@
 #include <vector>
 
 #include "kernels/routers/group_limited_top_k_launch.hpp"
-#include "tests/emulation/ptx/ptx_machine.hpp"
+#include "tests/emulation/devices/emulated_device.hpp"
 #include "tests/emulation/routers/top_k_cases.hpp"
 
 namespace switchyard {
@@ -28,23 +27,10 @@ std::vector<GroupTopKCase> group_top_k_cases();
 /// Small corrections, some of them equal.
 std::vector<float> make_bias(const GroupTopKCase& test);
 
-struct GroupTopKRunOptions {
-  std::uint64_t schedule_seed = 0;
-  std::int32_t multiprocessors = 1;  ///< changes the launch plan only
-};
+TopKResult run_group_top_k(Device& device, const GroupTopKCase& test, const LogitBuffer& logits);
 
 TopKResult emulated_group_top_k(const GroupTopKCase& test,
                                 const LogitBuffer& logits,
-                                const GroupTopKRunOptions& options = {});
-
-struct PtxGroupTopKRun {
-  TopKResult result;
-  PtxCounters counters;
-};
-
-PtxGroupTopKRun ptx_group_top_k(const PtxModule& module,
-                                const GroupTopKCase& test,
-                                const LogitBuffer& logits,
-                                const GroupTopKRunOptions& options = {});
+                                const EmulationOptions& options = {});
 
 }  // namespace switchyard

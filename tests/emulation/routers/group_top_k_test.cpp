@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/router.hpp"
+#include "tests/emulation/devices/ptx_device.hpp"
 #include "tests/emulation/ptx/compiled_kernels.hpp"
 #include "tests/emulation/routers/group_top_k_runs.hpp"
 
@@ -101,9 +102,8 @@ TEST_P(GroupTopK, OfTheCompiledKernelIsTheCpus) {
   const LogitBuffer logits = make_logits(GetParam().rows);
   const TopKResult expected = cpu_group_top_k(GetParam(), logits);
   for (const CompiledKernels& compiled : compiled_kernels()) {
-    expect_identical(expected,
-                     ptx_group_top_k(compiled.module, GetParam(), logits).result,
-                     compiled.module.target);
+    PtxDevice device(compiled.module);
+    expect_identical(expected, run_group_top_k(device, GetParam(), logits), compiled.module.target);
   }
 }
 

@@ -8,10 +8,13 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include "kernels/device/dispatch_layout_on_device.hpp"
+#include "tests/emulation/devices/ptx_device.hpp"
 #include "tests/emulation/ptx/compiled_kernels.hpp"
+#include "tests/emulation/routers/device_routers.hpp"
 #include "tests/emulation/routers/group_top_k_runs.hpp"
 #include "tests/emulation/routers/layout_runs.hpp"
-#include "tests/emulation/routers/ptx_top_k.hpp"
+#include "tests/emulation/routers/top_k_runs.hpp"
 #include "tests/support/folders.hpp"
 
 namespace switchyard {
@@ -62,29 +65,32 @@ class Budget {
   double highest_ = 0;
 };
 
-/// Warp instructions and sectors per token of a kernel that needs no shared memory.
+/// Warp instructions, sectors and shared-memory wavefronts per token.
 class CounterBudgets {
  public:
-  CounterBudgets(const std::string& instructions,
-                 const std::string& sectors,
-                 const std::string& what)
-      : instructions_(instructions, what + ": warp instructions"),
-        sectors_(sectors, what + ": sectors") {}
+  /// The three cells of `row` from `first` on.
+  CounterBudgets(const std::vector<std::string>& row, std::size_t first, const std::string& what)
+      : instructions_(row.at(first), what + ": warp instructions"),
+        sectors_(row.at(first + 1), what + ": sectors"),
+        wavefronts_(row.at(first + 2), what + ": shared wavefronts") {}
 
-  void spend(const PtxCounters& counters, const std::string& target) {
-    instructions_.spend(static_cast<double>(counters.warp_instructions) / kTokens, target);
-    sectors_.spend(static_cast<double>(counters.sectors()) / kTokens, target);
-    EXPECT_EQ(counters.shared_wavefronts, 0U) << target;
+  void spend(const PtxCounters& counters, std::int32_t tokens, const std::string& target) {
+    const auto of_token = [&](std::uint64_t count) { return static_cast<double>(count) / tokens; };
+    instructions_.spend(of_token(counters.warp_instructions), target);
+    sectors_.spend(of_token(counters.sectors()), target);
+    wavefronts_.spend(of_token(counters.shared_wavefronts), target);
   }
 
   void expect_up_to_date() const {
     instructions_.expect_up_to_date();
     sectors_.expect_up_to_date();
+    wavefronts_.expect_up_to_date();
   }
 
  private:
   Budget instructions_;
   Budget sectors_;
+  Budget wavefronts_;
 };
 
 LogitType type_called(const std::string& tag) {
@@ -96,7 +102,7 @@ LogitType type_called(const std::string& tag) {
 TEST(KernelBudgets, CountersStayWithinTheCommittedTable) {
   SWITCHYARD_NEEDS_COMPILED_KERNELS();
   for (const auto& row : table("counter_budgets.csv")) {
-    ASSERT_EQ(row.size(), 6U);
+    ASSERT_EQ(row.size(), 7U);
     const TopKCase test{.shape = {.logit_type = type_called(row[0]),
                                   .tokens = kTokens,
                                   .experts = std::stoi(row[1]),
@@ -104,9 +110,11 @@ TEST(KernelBudgets, CountersStayWithinTheCommittedTable) {
                         .is_renormalised = row[3] == "chosen",
                         .has_hard_rows = false};
     const LogitBuffer logits = make_logits(test);
-    CounterBudgets budgets(row[4], row[5], test.name());
+    CounterBudgets budgets(row, 4, test.name());
     for (const CompiledKernels& compiled : compiled_kernels()) {
-      budgets.spend(ptx_top_k(compiled.module, test, logits, 0).counters, compiled.module.target);
+      PtxDevice device(compiled.module, 0);
+      run_top_k(device, test, logits);
+      budgets.spend(device.counters(), kTokens, compiled.module.target);
     }
     budgets.expect_up_to_date();
   }
@@ -115,7 +123,7 @@ TEST(KernelBudgets, CountersStayWithinTheCommittedTable) {
 TEST(KernelBudgets, GroupLimitedCountersStayWithinTheCommittedTable) {
   SWITCHYARD_NEEDS_COMPILED_KERNELS();
   for (const auto& row : table("group_top_k_budgets.csv")) {
-    ASSERT_EQ(row.size(), 7U);
+    ASSERT_EQ(row.size(), 8U);
     GroupTopKCase test;
     test.rows.shape = {.logit_type = type_called(row[0]),
                        .tokens = kTokens,
@@ -125,10 +133,11 @@ TEST(KernelBudgets, GroupLimitedCountersStayWithinTheCommittedTable) {
     test.groups = std::stoi(row[3]);
     test.kept_groups = std::stoi(row[4]);
     const LogitBuffer logits = make_logits(test.rows);
-    CounterBudgets budgets(row[5], row[6], test.name());
+    CounterBudgets budgets(row, 5, test.name());
     for (const CompiledKernels& compiled : compiled_kernels()) {
-      const auto run = ptx_group_top_k(compiled.module, test, logits, {.multiprocessors = 0});
-      budgets.spend(run.counters, compiled.module.target);
+      PtxDevice device(compiled.module, 0);
+      run_group_top_k(device, test, logits);
+      budgets.spend(device.counters(), kTokens, compiled.module.target);
     }
     budgets.expect_up_to_date();
   }
@@ -146,23 +155,35 @@ TEST(KernelBudgets, LayoutCountersStayWithinTheCommittedTable) {
          .ranks = std::stoi(row[3]),
          .ranks_per_node = std::stoi(row[4]),
          .order = row[0] == "slot_major" ? ChoiceOrder::SlotMajor : ChoiceOrder::TokenMajor});
-    Budget instructions(row[5], input.test.name() + ": warp instructions");
-    Budget sectors(row[6], input.test.name() + ": sectors");
-    Budget wavefronts(row[7], input.test.name() + ": shared wavefronts");
+    CounterBudgets budgets(row, 5, input.test.name());
     for (const CompiledKernels& compiled : compiled_kernels()) {
-      const PtxLayoutRun run = ptx_layout(compiled.module, input, {.chunk_tokens = 256});
-      const auto per_token = [](std::uint64_t count, std::uint64_t place) {
-        return static_cast<double>(count + place) / kLayoutTokens;
-      };
-      const std::string& target = compiled.module.target;
-      instructions.spend(per_token(run.count.warp_instructions, run.place.warp_instructions),
-                         target);
-      sectors.spend(per_token(run.count.sectors(), run.place.sectors()), target);
-      wavefronts.spend(per_token(run.count.shared_wavefronts, run.place.shared_wavefronts), target);
+      PtxDevice device(compiled.module);
+      const DeviceStandIn stand_in(device);
+      dispatch_layout_on_device(input.request(), 256);
+      budgets.spend(device.counters(), kLayoutTokens, compiled.module.target);
     }
-    instructions.expect_up_to_date();
-    sectors.expect_up_to_date();
-    wavefronts.expect_up_to_date();
+    budgets.expect_up_to_date();
+  }
+}
+
+TEST(KernelBudgets, RouterCountersStayWithinTheCommittedTable) {
+  SWITCHYARD_NEEDS_COMPILED_KERNELS();
+  for (const auto& row : table("router_budgets.csv")) {
+    ASSERT_EQ(row.size(), 7U);
+    DeviceRouterCase test{.router = row[0],
+                          .tokens = kTokens,
+                          .experts = static_cast<std::size_t>(std::stoi(row[1]))};
+    if (!row[2].empty()) {
+      test.parameters[row[2]] = nlohmann::json::parse(row[3]);
+    }
+    CounterBudgets budgets(row, 4, test.name());
+    for (const CompiledKernels& compiled : compiled_kernels()) {
+      PtxDevice device(compiled.module, 0);
+      const DeviceStandIn stand_in(device);
+      route_ordinary_layer(test, "cuda");
+      budgets.spend(device.counters(), kTokens, compiled.module.target);
+    }
+    budgets.expect_up_to_date();
   }
 }
 

@@ -1,4 +1,4 @@
-// The dispatch-layout kernels, run by the emulator and by the PTX machine, and the table of cases.
+// The dispatch-layout kernels in the emulator, and the table of cases.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "kernels/stages/dispatch_layout.hpp"
-#include "tests/emulation/ptx/ptx_machine.hpp"
 
 namespace switchyard {
 
@@ -44,15 +43,5 @@ struct LayoutRunOptions {
 };
 
 DispatchLayout emulated_layout(const LayoutInput& input, const LayoutRunOptions& options = {});
-
-struct PtxLayoutRun {
-  DispatchLayout layout;
-  PtxCounters count;
-  PtxCounters place;
-};
-
-PtxLayoutRun ptx_layout(const PtxModule& module,
-                        const LayoutInput& input,
-                        const LayoutRunOptions& options = {});
 
 }  // namespace switchyard

@@ -1,10 +1,9 @@
 // The PTX that nvcc emitted gives, for every architecture of the build, the emulator's bits.
-#include "tests/emulation/routers/ptx_top_k.hpp"
-
 #include <gtest/gtest.h>
 
+#include "tests/emulation/devices/ptx_device.hpp"
 #include "tests/emulation/ptx/compiled_kernels.hpp"
-#include "tests/emulation/routers/emulated_top_k.hpp"
+#include "tests/emulation/routers/top_k_runs.hpp"
 
 namespace switchyard {
 namespace {
@@ -16,8 +15,8 @@ TEST_P(CompiledTopK, GivesTheBitsOfTheEmulator) {
   const LogitBuffer logits = make_logits(GetParam());
   const TopKResult expected = emulated_top_k(GetParam(), logits);
   for (const CompiledKernels& compiled : compiled_kernels()) {
-    const PtxTopKRun run = ptx_top_k(compiled.module, GetParam(), logits);
-    expect_identical(expected, run.result, compiled.module.target);
+    PtxDevice device(compiled.module);
+    expect_identical(expected, run_top_k(device, GetParam(), logits), compiled.module.target);
   }
 }
 

@@ -34,17 +34,6 @@ enum class RowKind {
   Count
 };
 
-const char* name_of(LogitType type) {
-  switch (type) {
-    case LogitType::Bfloat16:
-      return "bf16";
-    case LogitType::Float16:
-      return "f16";
-    default:
-      return "f32";
-  }
-}
-
 /// Rounded towards zero: a test needs representable values, not a particular rounding.
 std::uint32_t bits_in_format(LogitType type, double value) {
   const std::uint32_t bits = bits_of_float(static_cast<float>(value));
@@ -148,7 +137,7 @@ JudgedRow judge_row(const std::vector<double>& row, const TopKCase& test) {
 
 std::string TopKCase::name() const {
   return fmt::format("{}_t{}_e{}_k{}_{}",
-                     name_of(shape.logit_type),
+                     tag_of(shape.logit_type),
                      shape.tokens,
                      shape.experts,
                      shape.slots,

@@ -1,7 +1,7 @@
 // The real kernel source in the emulator against the float64 judge, for the whole table of cases.
 #include <gtest/gtest.h>
 
-#include "tests/emulation/routers/emulated_top_k.hpp"
+#include "tests/emulation/routers/top_k_runs.hpp"
 
 namespace switchyard {
 namespace {

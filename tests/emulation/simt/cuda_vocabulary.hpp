@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "tests/emulation/simt/emulated_kernels.hpp"
 #include "tests/emulation/simt/simt_engine.hpp"
 
 // NOLINTBEGIN(bugprone-reserved-identifier): CUDA's own names
@@ -31,6 +32,16 @@
   static const char name##_key = 0;                                                   \
   Type& name = *static_cast<Type*>(::switchyard::SimtEngine::current().shared_object( \
       &name##_key, #name, sizeof(Type), std::max<std::size_t>(alignof(Type), 16)))
+
+/// A kernel, entered under its name for launches on an EmulatedDevice.
+#define SWITCHYARD_KERNEL(name, Arguments, block_threads)                      \
+  static void name(const Arguments& arguments);                                \
+  static const ::switchyard::EnteredEmulatedKernel name##_entered{             \
+      #name,                                                                   \
+      {[](const void* bytes) { name(*static_cast<const Arguments*>(bytes)); }, \
+       sizeof(Arguments),                                                      \
+       (block_threads)}};                                                      \
+  static void name(const Arguments& arguments)
 
 // The caller's place, for error messages.
 #define SWITCHYARD_PLACE const char *file = __builtin_FILE(), int line = __builtin_LINE()

@@ -1,7 +1,9 @@
-#include <utility>
+#include <map>
+#include <string_view>
 
 #include "kernels/device/cuda_check.cuh"
-#include "kernels/device/device_memory.hpp"
+#include "kernels/device/gpu_device.hpp"
+#include "kernels/device/gpu_kernels.hpp"
 
 namespace switchyard {
 
@@ -38,35 +40,61 @@ CudaDevice probe_cuda_device() {
   return found;
 }
 
-DeviceMemory::DeviceMemory(std::size_t bytes) : bytes_(bytes) {
-  if (bytes > 0) {
-    SWITCHYARD_CUDA(cudaMalloc(&address_, bytes));
+namespace {
+
+std::map<std::string_view, GpuKernel>& kernels_by_name() {
+  static std::map<std::string_view, GpuKernel> kernels;
+  return kernels;
+}
+
+class Gpu final : public Device {
+ public:
+  [[nodiscard]] std::int32_t multiprocessors() const override {
+    return cuda_device().multiprocessors;
   }
-}
 
-DeviceMemory::~DeviceMemory() {
-  cudaFree(address_);
-}
-
-DeviceMemory::DeviceMemory(DeviceMemory&& other) noexcept
-    : address_(std::exchange(other.address_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
-
-DeviceMemory& DeviceMemory::operator=(DeviceMemory&& other) noexcept {
-  std::swap(address_, other.address_);
-  std::swap(bytes_, other.bytes_);
-  return *this;
-}
-
-void DeviceMemory::upload(const void* from) {
-  if (bytes_ > 0) {
-    SWITCHYARD_CUDA(cudaMemcpy(address_, from, bytes_, cudaMemcpyHostToDevice));
+  void* allocate(std::size_t bytes) override {
+    void* address = nullptr;
+    SWITCHYARD_CUDA(cudaMalloc(&address, bytes));
+    return address;
   }
+
+  void release(void* address) noexcept override { cudaFree(address); }
+
+  void upload(void* to, const void* from, std::size_t bytes) override {
+    SWITCHYARD_CUDA(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice));
+  }
+
+  void download(void* to, const void* from, std::size_t bytes) override {
+    SWITCHYARD_CUDA(cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToHost));
+  }
+
+  void launch(const KernelLaunch& launch) override {
+    const GpuKernel* const kernel = find_gpu_kernel(launch.kernel);
+    if (kernel == nullptr || kernel->argument_bytes != launch.argument_bytes ||
+        kernel->threads != launch.threads) {
+      throw InternalError("no kernel of this shape is called " + std::string(launch.kernel));
+    }
+    void* arguments[] = {const_cast<void*>(launch.arguments)};
+    SWITCHYARD_CUDA(
+        cudaLaunchKernel(kernel->function, launch.blocks, launch.threads, arguments, 0, nullptr));
+  }
+};
+
+}  // namespace
+
+const GpuKernel* find_gpu_kernel(std::string_view name) {
+  const auto found = kernels_by_name().find(name);
+  return found == kernels_by_name().end() ? nullptr : &found->second;
 }
 
-void DeviceMemory::download(void* to) const {
-  if (bytes_ > 0) {
-    SWITCHYARD_CUDA(cudaMemcpy(to, address_, bytes_, cudaMemcpyDeviceToHost));
-  }
+EnteredGpuKernel::EnteredGpuKernel(const char* name, const GpuKernel& kernel) {
+  kernels_by_name().emplace(name, kernel);
+}
+
+Device& gpu_device() {
+  static Gpu gpu;
+  return gpu;
 }
 
 DeviceStopwatch::DeviceStopwatch() : events_(std::make_unique<Events>()) {

@@ -1,0 +1,27 @@
+// Choice and dispatch layout together. Few tokens: one launch of one block that goes through the
+// bodies of the three kernels; many: those three kernels. The same bits either way.
+#pragma once
+
+#include "kernels/device/dispatch_layout_launch.hpp"
+#include "kernels/routers/top_k_launch.hpp"
+
+namespace switchyard {
+
+// clang-format off
+// One line for each compiled one-launch kernel: X(tag, logit type, room for experts, for slots).
+#define SWITCHYARD_COMPLETE_ROUTE_KERNELS(X)     \
+  X(f32, float, 64, 8)     X(f32, float, 256, 8) \
+  X(bf16, Bfloat16, 64, 8) X(bf16, Bfloat16, 256, 8)
+
+// clang-format on
+
+/// Kernel arguments. The choice's ids are the layout's.
+struct CompleteRouteArguments {
+  TopKArguments choice;
+  LayoutArguments layout;
+};
+
+inline constexpr std::int32_t kOneLaunchMostTokens = 128;
+static_assert(kLayoutThreads == kTopKWarps * kLanesOfWarp);
+
+}  // namespace switchyard

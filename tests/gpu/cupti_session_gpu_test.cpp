@@ -27,7 +27,7 @@ TEST(GpuCuptiSession, RecordsTheTopKKernelNoFasterThanItsFloor) {
   KeepActivities sink;
   CuptiSession session(sink, {});
   for (std::int64_t i = 0; i < kLaunches; ++i) {
-    top_k_on_device(logits.view(), {.slots = static_cast<std::int32_t>(launch.slots)});
+    top_k_on_device(logits.view(), {.slots = static_cast<std::size_t>(launch.slots)});
   }
   session.finish();
   ASSERT_FALSE(sink.log.devices.empty()) << "no device record";
@@ -67,7 +67,7 @@ TEST(GpuHardwareCounters, SeeTheBytesOfTheTopKKernel) {
   const Matrix<float> logits(static_cast<std::size_t>(launch.tokens),
                              static_cast<std::size_t>(launch.experts));
   const auto route = [&] {
-    top_k_on_device(logits.view(), {.slots = static_cast<std::int32_t>(launch.slots)});
+    top_k_on_device(logits.view(), {.slots = static_cast<std::size_t>(launch.slots)});
   };
   route();  // makes the context
   const CounterReport report = measure_counters(route);

@@ -7,8 +7,9 @@
 #include <gtest/gtest.h>
 
 #include "core/error.hpp"
+#include "tests/emulation/devices/ptx_device.hpp"
 #include "tests/emulation/ptx/compiled_kernels.hpp"
-#include "tests/emulation/routers/ptx_top_k.hpp"
+#include "tests/emulation/routers/top_k_runs.hpp"
 #include "tests/support/expect_error.hpp"
 
 namespace switchyard {
@@ -57,7 +58,9 @@ TEST(KernelFloor, IsWhatTheCompiledKernelAsksForOrLess) {
     const double listed = *warp_instructions_per_token(launch, test.is_renormalised);
     double dearest = 0;
     for (const CompiledKernels& compiled : compiled_kernels()) {
-      const PtxCounters counters = ptx_top_k(compiled.module, test, make_logits(test), 0).counters;
+      PtxDevice device(compiled.module, 0);
+      run_top_k(device, test, make_logits(test));
+      const PtxCounters& counters = device.counters();
       const double bytes = kSectorBytes * static_cast<double>(counters.sectors());
       // Whole sectors only: at most a sector a row, and a fifth where rows do not fill warps.
       EXPECT_GE(bytes, least) << test.name() << " on " << compiled.module.target;

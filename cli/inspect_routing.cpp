@@ -110,6 +110,21 @@ std::string facts_text(const RoutingSummary& summary, bool is_trace) {
   }
   facts.add("source ranks", rank_sentence(summary, is_trace));
   facts.add("router", summary.metadata.router);
+  if (summary.metadata.gate_similarity) {
+    facts.add("gate rows", fmt::format("mean cosine {:.3f}", *summary.metadata.gate_similarity));
+  }
+  if (summary.metadata.passes > 1) {
+    facts.add("passes", fmt::format("{} of each token", summary.metadata.passes));
+  }
+  if (summary.metadata.merges_experts) {
+    facts.add("experts", "merged by their weights; tokens stay where they are");
+  }
+  if (summary.metadata.router_allreduce_bytes > 0) {
+    facts.add("router needs",
+              fmt::format("an allreduce of {} bytes a layer, from layer {} on",
+                          summary.metadata.router_allreduce_bytes,
+                          summary.metadata.router_allreduce_first_layer));
+  }
   facts.add("provenance", summary.metadata.provenance);
   return facts.text();
 }

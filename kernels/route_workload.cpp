@@ -4,17 +4,53 @@
 #include <optional>
 
 #include "core/files/atomic_file.hpp"
+#include "kernels/hidden/clustered_gate.hpp"
+#include "kernels/hidden/tensor_projection.hpp"
 #include "kernels/stages/gate_projection.hpp"
+#include "kernels/stages/ordered_projection.hpp"
+#include "kernels/stages/similarity.hpp"
 #include "traces/files/trace_writer.hpp"
 
 namespace switchyard {
 namespace {
 
-/// One layer's gate, packed for the projection; plain too where the router wants to see it.
+/// One layer's gate, packed for the fast projection; plain where that is not what is asked for, or
+/// where the router wants to see it.
 struct LayerGate {
   Matrix<float> plain;
-  std::optional<GateProjection> projection;
+  std::optional<GateProjection> packed;
+
+  void project(ProjectionKind kind, MatrixView<const float> hidden, Matrix<float>& logits) const {
+    switch (kind) {
+      case ProjectionKind::Fast:
+        packed->project(hidden, logits.view());
+        return;
+      case ProjectionKind::Ordered:
+        project_in_order(hidden, plain.view(), logits.view());
+        return;
+      case ProjectionKind::OrderedOnDevice:
+        logits = project_on_device(hidden, plain.view());
+        return;
+      case ProjectionKind::Bfloat16OnDevice:
+        logits = project_in_bfloat16_on_device(hidden, plain.view());
+        return;
+    }
+  }
 };
+
+/// The mean of those that are there.
+std::optional<double> mean_of(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double value : values) {
+    sum += value;
+  }
+  return values.empty() ? std::nullopt : std::optional(sum / static_cast<double>(values.size()));
+}
+
+template <class T>
+void append(std::vector<T>& all, const std::vector<T>& part) {
+  all.insert(all.end(), part.begin(), part.end());
+}
 
 /// Receives the columns of one chunk after the other.
 using Sink = std::function<void(const TraceColumns&)>;
@@ -26,11 +62,15 @@ class Pipeline {
     request.router.check_shape(shape_.experts, shape_.hidden);
     for (std::size_t layer = 0; layer < shape_.layers; ++layer) {
       throw_if_interrupted();
-      LayerGate gate{.plain = request.workload.gate(layer), .projection = std::nullopt};
-      if (makes_logits()) {
-        gate.projection.emplace(gate.plain.view());
+      LayerGate gate{.plain = request.workload.gate(layer), .packed = std::nullopt};
+      if (const auto similarity = mean_pairwise_cosine(gate.plain.view())) {
+        gate_similarities_.push_back(*similarity);
       }
-      if (!request.router.needs_hidden()) {
+      const bool is_fast = request.projection == ProjectionKind::Fast;
+      if (makes_logits() && is_fast) {
+        gate.packed.emplace(gate.plain.view());
+      }
+      if (is_fast && !request.router.needs_hidden()) {
         gate.plain = {};
       }
       gates_.push_back(std::move(gate));
@@ -39,15 +79,21 @@ class Pipeline {
 
   void run(const Sink& sink, const Progress& progress) {
     const std::size_t runs = shape_.steps * shape_.ranks;
+    const std::size_t at_once = request_.router.routes_all_ranks_together() ? shape_.ranks : 1;
     for (std::size_t step = 0; step < shape_.steps; ++step) {
-      for (std::size_t rank = 0; rank < shape_.ranks; ++rank) {
+      for (std::size_t rank = 0; rank < shape_.ranks; rank += at_once) {
         if (progress) {
           progress("routing",
                    static_cast<double>(step * shape_.ranks + rank) / static_cast<double>(runs));
         }
-        route_layers(step, rank, sink);
+        route_layers(gather_tokens(step, rank, rank + at_once), sink);
       }
     }
+  }
+
+  /// After run().
+  [[nodiscard]] Similarities similarities() const {
+    return {.gate = mean_of(gate_similarities_), .routed = mean_of(routed_similarities_)};
   }
 
   [[nodiscard]] std::size_t rows() const {
@@ -55,12 +101,15 @@ class Pipeline {
     for (std::size_t rank = 0; rank < shape_.ranks; ++rank) {
       tokens += request_.workload.token_count(rank);
     }
-    return tokens * shape_.steps * shape_.layers;
+    return tokens * shape_.steps * shape_.layers * passes();
   }
 
-  [[nodiscard]] std::size_t chunks() const { return shape_.steps * shape_.ranks * shape_.layers; }
+  [[nodiscard]] std::size_t chunks() const {
+    return shape_.steps * shape_.ranks * shape_.layers * passes();
+  }
 
   [[nodiscard]] TraceMetadata metadata() const {
+    const RouterCollective collective = request_.router.collective(shape_.experts, shape_.hidden);
     return {.model = {.hidden = static_cast<std::int64_t>(shape_.hidden),
                       .experts = static_cast<std::int64_t>(shape_.experts),
                       .top_k = static_cast<std::int64_t>(request_.router.top_k()),
@@ -70,6 +119,11 @@ class Pipeline {
             .router_parameters = request_.router_parameters,
             .seed = request_.seed,
             .provenance = request_.workload.provenance(),
+            .passes = static_cast<std::int64_t>(passes()),
+            .merges_experts = request_.router.expert_use() == ExpertUse::Merged,
+            .router_allreduce_bytes = collective.bytes,
+            .router_allreduce_first_layer = collective.first_layer,
+            .gate_similarity = mean_of(gate_similarities_),
             .rank_assignment = {}};
   }
 
@@ -78,57 +132,138 @@ class Pipeline {
     return request_.keeps_logits || request_.router.needs_logits();
   }
 
-  void route_layers(std::size_t step, std::size_t rank, const Sink& sink) {
-    const std::size_t tokens = request_.workload.token_count(rank);
-    const WorkloadTokens carried = request_.workload.tokens(step, rank);
-    hidden_ = Matrix<float>(tokens, shape_.hidden);
-    logits_ = Matrix<float>(makes_logits() ? tokens : 0, shape_.experts);
+  [[nodiscard]] std::size_t passes() const { return request_.router.has_second_pass() ? 2 : 1; }
+
+  /// The tokens of one step on the ranks that are routed at once.
+  struct Tokens {
+    std::size_t step = 0;
+    std::size_t first_rank = 0;
+    std::vector<std::size_t> starts = {0};  // [ranks + 1]
+    WorkloadTokens carried = {};            // of all of them
+  };
+
+  [[nodiscard]] Tokens gather_tokens(std::size_t step,
+                                     std::size_t first_rank,
+                                     std::size_t last_rank) const {
+    Tokens tokens{.step = step, .first_rank = first_rank};
+    for (std::size_t rank = first_rank; rank < last_rank; ++rank) {
+      const WorkloadTokens part = request_.workload.tokens(step, rank);
+      append(tokens.carried.token_ids, part.token_ids);
+      append(tokens.carried.sequence_ids, part.sequence_ids);
+      append(tokens.carried.modality, part.modality);
+      tokens.starts.push_back(tokens.starts.back() + request_.workload.token_count(rank));
+    }
+    return tokens;
+  }
+
+  void fill_hidden(const Tokens& tokens, std::size_t layer) {
+    for (std::size_t part = 0; part + 1 < tokens.starts.size(); ++part) {
+      const std::size_t first = tokens.starts[part];
+      request_.workload.fill_hidden(
+          {.step = tokens.step, .layer = layer, .rank = tokens.first_rank + part},
+          {hidden_.values().data() + first * shape_.hidden,
+           tokens.starts[part + 1] - first,
+           shape_.hidden});
+    }
+  }
+
+  void route_layers(const Tokens& tokens, const Sink& sink) {
+    const std::size_t count = tokens.starts.back();
+    hidden_ = Matrix<float>(count, shape_.hidden);
+    logits_ = Matrix<float>(makes_logits() ? count : 0, shape_.experts);
     RoutingDecision previous;
     for (std::size_t layer = 0; layer < shape_.layers; ++layer) {
       throw_if_interrupted();
-      request_.workload.fill_hidden({.step = step, .layer = layer, .rank = rank}, hidden_.view());
+      fill_hidden(tokens, layer);
       const LayerGate& gate = gates_[layer];
       if (makes_logits()) {
-        gate.projection->project(hidden_.view(), logits_.view());
+        gate.project(request_.projection, hidden_.view(), logits_);
       }
       RouterInput input{.logits = logits_.view(),
                         .previous_layer = layer == 0 ? nullptr : &previous,
-                        .modality = carried.modality,
-                        .token_ids = carried.token_ids,
-                        .sequence_ids = carried.sequence_ids,
-                        .step = static_cast<std::int64_t>(step),
+                        .modality = tokens.carried.modality,
+                        .token_ids = tokens.carried.token_ids,
+                        .sequence_ids = tokens.carried.sequence_ids,
+                        .step = static_cast<std::int64_t>(tokens.step),
                         .layer = static_cast<std::int64_t>(layer),
-                        .source_rank = static_cast<std::int64_t>(rank),
+                        .source_rank = static_cast<std::int64_t>(tokens.first_rank),
                         .seed = request_.seed};
       if (request_.router.needs_hidden()) {
         input.hidden = hidden_.view();
         input.gate = gate.plain.view();
       }
       RoutingDecision decision = request_.router.route(input);
-      sink(columns_of(input, decision));
+      if (tokens.step == 0 && tokens.first_rank == 0) {
+        compare_routed(decision);
+      }
+      for (std::size_t part = 0; part + 1 < tokens.starts.size(); ++part) {
+        for (std::size_t pass = 0; pass < passes(); ++pass) {
+          sink(columns_of(input, decision, tokens, part, pass));
+        }
+      }
       previous = std::move(decision);
     }
   }
 
-  [[nodiscard]] TraceColumns columns_of(const RouterInput& input, const RoutingDecision& decision) {
-    const std::span<const std::int32_t> ids = decision.expert_ids.values();
-    const std::span<const float> weights = decision.weights.values();
+  void compare_routed(const RoutingDecision& decision) {
+    std::vector<std::int32_t> best;
+    for (std::size_t token = 0; token < decision.expert_ids.rows(); ++token) {
+      best.push_back(decision.expert_ids(token, 0));
+    }
+    if (const auto similarity = routed_similarity(hidden_.view(), best, shape_.experts)) {
+      routed_similarities_.push_back(*similarity);
+    }
+  }
+
+  /// The `width` columns of a table's rows [first, last), filled up with `filler`.
+  template <class T>
+  static std::vector<T> rows_of(
+      const Matrix<T>& table, std::size_t first, std::size_t last, std::size_t width, T filler) {
+    std::vector<T> rows;
+    rows.reserve((last - first) * width);
+    for (std::size_t row = first; row < last; ++row) {
+      const auto values = table.row(row);
+      rows.insert(rows.end(), values.begin(), values.end());
+      rows.resize((row - first + 1) * width, filler);
+    }
+    return rows;
+  }
+
+  [[nodiscard]] TraceColumns columns_of(const RouterInput& input,
+                                        const RoutingDecision& decision,
+                                        const Tokens& tokens,
+                                        std::size_t part,
+                                        std::size_t pass) {
+    const std::size_t first = tokens.starts[part];
+    const std::size_t last = tokens.starts[part + 1];
+    const std::size_t width = request_.router.top_k();
+    const auto part_of = [first, last](const auto& values) {
+      return values.empty() ? values : values.subspan(first, last - first);
+    };
+    const auto modality = part_of(input.modality);
+    const auto alive = part_of(std::span<const std::uint8_t>(decision.alive));
     TraceColumns columns{
         .chunks = {{.step = input.step,
                     .layer = input.layer,
-                    .source_rank = input.source_rank,
+                    .source_rank = static_cast<std::int64_t>(tokens.first_rank + part),
                     .first_row = next_row_,
-                    .row_count = static_cast<std::int64_t>(decision.expert_ids.rows())}},
-        .expert_ids = {ids.begin(), ids.end()},
-        .gate_weights = {weights.begin(), weights.end()},
-        .modality = {input.modality.begin(), input.modality.end()},
-        .alive = decision.alive};
+                    .row_count = static_cast<std::int64_t>(last - first)}},
+        .expert_ids = rows_of(
+            pass == 0 ? decision.expert_ids : decision.second_ids, first, last, width, kNoExpert),
+        .gate_weights = rows_of(
+            pass == 0 ? decision.weights : decision.second_weights, first, last, width, 0.0F),
+        .modality = {modality.begin(), modality.end()},
+        .alive = {alive.begin(), alive.end()}};
     if (request_.keeps_token_ids) {
-      columns.token_ids.assign(input.token_ids.begin(), input.token_ids.end());
-      columns.sequence_ids.assign(input.sequence_ids.begin(), input.sequence_ids.end());
+      const auto token_ids = part_of(input.token_ids);
+      const auto sequence_ids = part_of(input.sequence_ids);
+      columns.token_ids.assign(token_ids.begin(), token_ids.end());
+      columns.sequence_ids.assign(sequence_ids.begin(), sequence_ids.end());
     }
     if (request_.keeps_logits) {
-      columns.logits.assign(input.logits.values().begin(), input.logits.values().end());
+      const auto logits =
+          input.logits.values().subspan(first * shape_.experts, (last - first) * shape_.experts);
+      columns.logits.assign(logits.begin(), logits.end());
     }
     next_row_ += columns.chunks.front().row_count;
     return columns;
@@ -140,12 +275,9 @@ class Pipeline {
   Matrix<float> hidden_;
   Matrix<float> logits_;
   std::int64_t next_row_ = 0;
+  std::vector<double> gate_similarities_;    // [layers]
+  std::vector<double> routed_similarities_;  // [layers]
 };
-
-template <class T>
-void append(std::vector<T>& all, const std::vector<T>& part) {
-  all.insert(all.end(), part.begin(), part.end());
-}
 
 }  // namespace
 
@@ -167,10 +299,10 @@ RoutingTrace route_workload(const RouteRequest& request, const Progress& progres
   return RoutingTrace::from_columns(pipeline.metadata(), std::move(all), {"route", ""});
 }
 
-void route_workload_to_file(const RouteRequest& request,
-                            const std::filesystem::path& path,
-                            bool overwrite,
-                            const Progress& progress) {
+Similarities route_workload_to_file(const RouteRequest& request,
+                                    const std::filesystem::path& path,
+                                    bool overwrite,
+                                    const Progress& progress) {
   check_writable(path, overwrite);
   Pipeline pipeline(request);
   // Which columns there are shows in the first chunk that has tokens.
@@ -209,6 +341,7 @@ void route_workload_to_file(const RouteRequest& request,
     start({});
   }
   writer->commit();
+  return pipeline.similarities();
 }
 
 }  // namespace switchyard

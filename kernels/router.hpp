@@ -21,6 +21,10 @@ struct RoutingDecision {
   Matrix<float> weights;            // [tokens, k]; 0 where there is no expert
   /// [tokens]; 0 = the token skips this layer. A router fills it always or never.
   std::vector<std::uint8_t> alive = {};
+  /// The same tokens' choices in a second pass through the model, [tokens, at most k]; empty unless
+  /// has_second_pass().
+  Matrix<std::int32_t> second_ids = {};
+  Matrix<float> second_weights = {};
   /// Numbers the router hands to itself at the next layer, [tokens, any]; empty for most.
   Matrix<float> carried = {};
 
@@ -30,7 +34,20 @@ struct RoutingDecision {
   bool operator==(const RoutingDecision&) const = default;
 };
 
-/// What a router may look at: the tokens of one (step, layer, source rank).
+/// What becomes of a token's experts.
+enum class ExpertUse : std::uint8_t {
+  Dispatched,  // the token is sent to each of them
+  Merged,      // their parameters are merged by the weights, and no token moves
+};
+
+/// What a router sums over all ranks before it can decide, by an allreduce in each layer.
+struct RouterCollective {
+  std::int64_t bytes = 0;        // per rank and layer; 0 = nothing
+  std::int64_t first_layer = 0;  // from this MoE layer on
+};
+
+/// What a router may look at: the tokens of one (step, layer, source rank), or of all source ranks
+/// in their order if routes_all_ranks_together().
 struct RouterInput {
   MatrixView<const float> logits = {};  // [tokens, experts]; empty if the router makes its own
   MatrixView<const float> hidden = {};  // [tokens, hidden]; empty unless needs_hidden()
@@ -45,13 +62,17 @@ struct RouterInput {
   std::uint64_t seed = 0;  // for routers that draw random numbers
 };
 
-/// | hook            | when                 | default                                            |
-/// |-----------------|----------------------|----------------------------------------------------|
-/// | top_k()         | before anything else | -                                                  |
-/// | needs_hidden()  | before the input     | false                                              |
-/// | check_shape()   | once per model       | experts >= k                                       |
-/// | needs_logits()  | before the input     | unless needs_hidden()                              |
-/// | route()         | per chunk            | -; must be safe to call from several threads       |
+/// | hook                        | when                 | default                               |
+/// |-----------------------------|----------------------|---------------------------------------|
+/// | top_k()                     | before anything else | -                                     |
+/// | needs_hidden()              | before the input     | false                                 |
+/// | check_shape()               | once per model       | experts >= k                          |
+/// | needs_logits()              | before the input     | unless needs_hidden()                 |
+/// | routes_all_ranks_together() | before the input     | false                                 |
+/// | has_second_pass()           | for the trace        | false                                 |
+/// | expert_use(), collective()  | for the trace        | dispatched, nothing                   |
+/// | route()                     | per chunk            | -; must be safe to call from several  |
+/// |                             |                      | threads                               |
 class Router {
  public:
   Router() = default;
@@ -69,6 +90,19 @@ class Router {
 
   /// True if route() reads `logits`, the gate projection of `hidden`.
   [[nodiscard]] virtual bool needs_logits() const { return !needs_hidden(); }
+
+  /// True if route() wants the tokens of all source ranks of a layer at once.
+  [[nodiscard]] virtual bool routes_all_ranks_together() const { return false; }
+
+  /// True if decisions hold a second selection.
+  [[nodiscard]] virtual bool has_second_pass() const { return false; }
+
+  [[nodiscard]] virtual ExpertUse expert_use() const { return ExpertUse::Dispatched; }
+
+  [[nodiscard]] virtual RouterCollective collective(std::size_t /*experts*/,
+                                                    std::size_t /*hidden*/) const {
+    return {};
+  }
 
   /// Throws InvalidInput if the router cannot serve a model of this shape.
   virtual void check_shape(std::size_t experts, std::size_t hidden) const;

@@ -36,6 +36,24 @@ void read_number(const std::map<std::string, std::string>& strings,
   number = value;
 }
 
+/// A number in [-1, 1], if there is one.
+std::optional<double> read_cosine(const std::map<std::string, std::string>& strings,
+                                  const std::string& key,
+                                  const Location& where) {
+  const auto found = strings.find(key);
+  if (found == strings.end()) {
+    return std::nullopt;
+  }
+  const std::string& text = found->second;
+  double value = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (problem != std::errc() || end != text.data() + text.size() ||
+      !(value >= -1.001 && value <= 1.001)) {
+    throw InvalidInput(fmt::format("\"{}\" is \"{}\", not a cosine", key, text), where);
+  }
+  return value;
+}
+
 void read_text(const std::map<std::string, std::string>& strings,
                const std::string& key,
                std::string& text) {
@@ -93,6 +111,13 @@ std::map<std::string, std::string> metadata_to_strings(const TraceMetadata& meta
   add_text("router_parameters", metadata.router_parameters);
   add_text("provenance", metadata.provenance);
   add_text("rank_assignment", metadata.rank_assignment);
+  add_number("passes", metadata.passes == 1 ? 0 : metadata.passes);
+  add_number("merges_experts", metadata.merges_experts ? 1 : 0);
+  add_number("router_allreduce_bytes", metadata.router_allreduce_bytes);
+  add_number("router_allreduce_first_layer", metadata.router_allreduce_first_layer);
+  if (metadata.gate_similarity) {
+    strings.emplace("gate_similarity", fmt::format("{}", *metadata.gate_similarity));
+  }
   return strings;
 }
 
@@ -124,6 +149,17 @@ TraceMetadata metadata_from_strings(const std::map<std::string, std::string>& st
   read_number(strings, "seed", where, metadata.seed);
   read_text(strings, "provenance", metadata.provenance);
   read_text(strings, "rank_assignment", metadata.rank_assignment);
+  read_number(strings, "passes", where, metadata.passes);
+  if (metadata.passes == 0) {
+    throw InvalidInput("\"passes\" is 0: a token passes at least once", where);
+  }
+  std::int64_t merges_experts = 0;
+  read_number(strings, "merges_experts", where, merges_experts);
+  metadata.merges_experts = merges_experts != 0;
+  read_number(strings, "router_allreduce_bytes", where, metadata.router_allreduce_bytes);
+  read_number(
+      strings, "router_allreduce_first_layer", where, metadata.router_allreduce_first_layer);
+  metadata.gate_similarity = read_cosine(strings, "gate_similarity", where);
   return metadata;
 }
 

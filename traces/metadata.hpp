@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -46,7 +47,13 @@ struct TraceMetadata {
   std::string router_parameters;  // its parameters as JSON text; may be empty
   std::uint64_t seed = 0;         // of the workload and router, for synthetic traces
   std::string provenance;         // where the routing comes from, one sentence
-  std::string rank_assignment;    // rule that gave tokens their source rank; empty = recorded
+  std::int64_t passes = 1;  // chunks of each (step, layer, source rank): the same tokens again
+  bool merges_experts =
+      false;  // experts are merged by their weights and tokens stay where they are
+  std::int64_t router_allreduce_bytes = 0;  // summed over all ranks to decide, per rank and layer
+  std::int64_t router_allreduce_first_layer = 0;
+  std::optional<double> gate_similarity;  // mean cosine between gate rows, over layers
+  std::string rank_assignment;  // rule that gave tokens their source rank; empty = recorded
 
   bool operator==(const TraceMetadata&) const = default;
 };

@@ -1,6 +1,7 @@
 // Everything a trace's readers rely on, checked once: types, shapes, ranges, and that every row
 // belongs to exactly one chunk.
 #include <algorithm>
+#include <string>
 #include <tuple>
 #include <utility>
 
@@ -152,12 +153,22 @@ void RoutingTrace::State::group_chunks() {
     const Chunk& chunk = chunks[i];
     return std::tuple(chunk.step, chunk.layer, chunk.source_rank);
   };
-  std::sort(
+  // Stable: the passes of a token stay in their order.
+  std::stable_sort(
       order.begin(), order.end(), [&key](std::size_t a, std::size_t b) { return key(a) < key(b); });
+  std::int64_t passes = 0;
   for (std::size_t i = 0; i < order.size(); ++i) {
     const Chunk& chunk = chunks[order[i]];
-    if (i > 0 && key(order[i - 1]) == key(order[i])) {
-      throw InvalidInput(name_of(chunk) + " appears in two chunks", place("chunks"));
+    const bool is_next_pass = i > 0 && key(order[i - 1]) == key(order[i]);
+    passes = is_next_pass ? passes + 1 : 1;
+    if (passes > metadata.passes) {
+      throw InvalidInput(fmt::format("{} appears in {} chunks",
+                                     name_of(chunk),
+                                     passes == 2 ? "two" : std::to_string(passes)),
+                         place("chunks"));
+    }
+    if (is_next_pass && chunks[order[i - 1]].row_count != chunk.row_count) {
+      throw InvalidInput(name_of(chunk) + " has passes of different length", place("chunks"));
     }
     if (step_layers.empty() || step_layers.back().step != chunk.step ||
         step_layers.back().layer != chunk.layer) {

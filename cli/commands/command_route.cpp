@@ -10,6 +10,7 @@
 #include "cli/framework/command.hpp"
 #include "cli/route_profile.hpp"
 #include "core/files/atomic_file.hpp"
+#include "kernels/device/cuda_device.hpp"
 #include "kernels/route_workload.hpp"
 #include "report/terminal.hpp"
 #include "sim/model.hpp"
@@ -23,6 +24,17 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 
 constexpr std::int64_t kLargestSeed = std::int64_t{1} << 53U;
+
+struct NamedProjection {
+  const char* name;
+  ProjectionKind kind;
+};
+
+constexpr std::array<NamedProjection, 4> kProjections{
+    {{"fast", ProjectionKind::Fast},
+     {"ordered", ProjectionKind::Ordered},
+     {"cuda", ProjectionKind::OrderedOnDevice},
+     {"cuda_bf16", ProjectionKind::Bfloat16OnDevice}}};
 constexpr std::array<const char*, 5> kSizes{"experts", "tokens", "ranks", "layers", "steps"};
 
 json default_document() {
@@ -87,6 +99,25 @@ json route_document(const ParsedOptions& options) {
   return document;
 }
 
+ProjectionKind projection_called(const std::string& name) {
+  for (const NamedProjection& projection : kProjections) {
+    if (name == projection.name) {
+      if (projection.kind == ProjectionKind::OrderedOnDevice ||
+          projection.kind == ProjectionKind::Bfloat16OnDevice) {
+        require_cuda_device();
+      }
+      return projection.kind;
+    }
+  }
+  throw InvalidInput("no projection is called \"" + name + "\"",
+                     {"--projection", ""},
+                     "one of fast, ordered, cuda, cuda_bf16");
+}
+
+std::string shown(const std::optional<double>& similarity) {
+  return similarity ? fmt::format("{:.3f}", *similarity) : "-";
+}
+
 template <class Interface>
 struct Built {
   std::string name;
@@ -133,6 +164,17 @@ class RouteCommand final : public Command {
         .value("steps", "N", "forward passes")
         .value("hidden", "FILE", "your hidden states (safetensors)", Values::path())
         .value("gate", "FILE", "your gate weights (safetensors)", Values::path())
+        .value("projection",
+               "HOW",
+               "how logits are made: fast; ordered, the same bits on every machine; cuda, those "
+               "bits from a GPU; cuda_bf16, tensor cores",
+               Values::among([] {
+                 std::vector<std::string> names;
+                 for (const NamedProjection& projection : kProjections) {
+                   names.emplace_back(projection.name);
+                 }
+                 return names;
+               }))
         .flag("logits", "also record logits, so that other routers can be replayed")
         .flag("no-token-ids", "leave out token and sequence ids: a smaller file")
         .value("profile",
@@ -174,9 +216,11 @@ class RouteCommand final : public Command {
     request.dtype = document.value("dtype", request.dtype);
     request.keeps_logits = options.has("logits");
     request.keeps_token_ids = !options.has("no-token-ids");
+    request.projection = projection_called(options.text("projection").value_or("fast"));
+    Similarities similarities;
     const auto route = [&] {
       ProgressBar bar(options.has("quiet"));
-      route_workload_to_file(request, target, options.has("force"), bar.callback());
+      similarities = route_workload_to_file(request, target, options.has("force"), bar.callback());
     };
     std::string kernel_text;
     if (timeline) {
@@ -188,7 +232,12 @@ class RouteCommand final : public Command {
     } else {
       route();
     }
-    tell(options, workload.component->shape(), router.name, router.component->top_k(), target);
+    tell(options,
+         {workload.component->shape(),
+          router.name,
+          router.component->top_k(),
+          similarities,
+          target});
     if (!kernel_text.empty() && !options.has("quiet") && !options.has("json")) {
       print_text(kernel_text);
     }
@@ -220,30 +269,48 @@ class RouteCommand final : public Command {
         "timeline: {}\n{}", request.target.string(), text_of(profile_route(request)));
   }
 
-  static void tell(const ParsedOptions& options,
-                   const WorkloadShape& shape,
-                   const std::string& router,
-                   std::size_t top_k,
-                   const std::string& target) {
+  struct Outcome {
+    WorkloadShape shape;
+    std::string router;
+    std::size_t top_k = 0;
+    Similarities similarities;
+    std::string target;
+  };
+
+  static void tell(const ParsedOptions& options, const Outcome& outcome) {
+    const WorkloadShape& shape = outcome.shape;
+    const Similarities& similar = outcome.similarities;
     if (options.has("json")) {
-      const ordered_json document{{"router", router},
-                                  {"top_k", top_k},
-                                  {"experts", shape.experts},
-                                  {"layers", shape.layers},
-                                  {"steps", shape.steps},
-                                  {"ranks", shape.ranks},
-                                  {"output", target}};
+      ordered_json document{{"router", outcome.router},
+                            {"top_k", outcome.top_k},
+                            {"experts", shape.experts},
+                            {"layers", shape.layers},
+                            {"steps", shape.steps},
+                            {"ranks", shape.ranks},
+                            {"gate_similarity", nullptr},
+                            {"routed_similarity", nullptr},
+                            {"output", outcome.target}};
+      if (similar.gate) {
+        document["gate_similarity"] = *similar.gate;
+      }
+      if (similar.routed) {
+        document["routed_similarity"] = *similar.routed;
+      }
       print_text(document.dump(2) + "\n");
     } else if (!options.has("quiet")) {
       print_text(
-          fmt::format("{} experts, top {} ({}), {} layers, {} steps, {} ranks\nwritten: {}\n",
+          fmt::format("{} experts, top {} ({}), {} layers, {} steps, {} ranks\n"
+                      "similarity of experts: gate rows {}, routed tokens {} (mean cosine)\n"
+                      "written: {}\n",
                       shape.experts,
-                      top_k,
-                      router,
+                      outcome.top_k,
+                      outcome.router,
                       shape.layers,
                       shape.steps,
                       shape.ranks,
-                      target));
+                      shown(similar.gate),
+                      shown(similar.routed),
+                      outcome.target));
     }
   }
 };

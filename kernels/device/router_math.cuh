@@ -80,6 +80,14 @@ SWITCHYARD_HOST_DEVICE float divide_rounded(float a, float b) {
 #endif
 }
 
+SWITCHYARD_HOST_DEVICE float square_root_rounded(float a) {
+#if defined(__CUDA_ARCH__)
+  return __fsqrt_rn(a);
+#else
+  return sqrtf(a);
+#endif
+}
+
 SWITCHYARD_HOST_DEVICE float multiply_add_rounded(float a, float b, float c) {
 #if defined(__CUDA_ARCH__)
   return __fmaf_rn(a, b, c);

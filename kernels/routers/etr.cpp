@@ -9,56 +9,75 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <limits>
 
-#include "core/numbers/statistics.hpp"
+#include "kernels/device/executor_choice.hpp"
+#include "kernels/hidden/grouped_pooling_launch.hpp"
+#include "kernels/hidden/pooled_gate.hpp"
+#include "kernels/router.hpp"
 #include "kernels/selection/parallel_rows.hpp"
 #include "kernels/selection/row_selection.hpp"
 #include "kernels/selection/softmax.hpp"
-#include "kernels/stages/expert_side.hpp"
 #include "kernels/stages/grouped_pooling.hpp"
 
 namespace switchyard {
 namespace {
 
-constexpr float kNotNominated = -std::numeric_limits<float>::infinity();
 constexpr std::array<std::string_view, 3> kModes{"hybrid", "token", "expert"};
 constexpr std::array<std::string_view, 3> kCapacities{"factor", "bound", "adaptive"};
 constexpr std::array<std::string_view, 2> kUnits{"factor", "tokens"};
+
+ResonanceMode mode_called(const std::string& name) {
+  return name == "token"    ? ResonanceMode::Token
+         : name == "expert" ? ResonanceMode::Expert
+                            : ResonanceMode::Hybrid;
+}
+
+ResonanceCapacity capacity_called(const std::string& name) {
+  return name == "factor"  ? ResonanceCapacity::Factor
+         : name == "bound" ? ResonanceCapacity::Bound
+                           : ResonanceCapacity::Adaptive;
+}
 
 class ResonanceRouter final : public Router {
  public:
   explicit ResonanceRouter(Parameters& parameters)
       : k_(static_cast<std::size_t>(
             parameters.get_integer("k", 1, {1, 1024}, "experts that a token nominates"))),
-        mode_(parameters.get_choice("mode",
-                                    "hybrid",
-                                    kModes,
-                                    "hybrid: tokens nominate, experts choose among them; token: "
-                                    "nominations only, no limit; expert: experts choose among all "
-                                    "tokens, each token keeps its best k")),
-        capacity_(parameters.get_choice("capacity",
-                                        "adaptive",
-                                        kCapacities,
-                                        "tokens an expert keeps. factor: capacity_factor; bound: "
-                                        "the paper's lower bound; adaptive: the fewest that hold "
-                                        "`theta` of the affinity, between those two")),
+        mode_(mode_called(
+            parameters.get_choice("mode",
+                                  "hybrid",
+                                  kModes,
+                                  "hybrid: tokens nominate, experts choose among them; token: "
+                                  "nominations only, no limit; expert: experts choose among all "
+                                  "tokens, each token keeps its best k"))),
+        capacity_(capacity_called(
+            parameters.get_choice("capacity",
+                                  "adaptive",
+                                  kCapacities,
+                                  "tokens an expert keeps. factor: capacity_factor; bound: "
+                                  "the paper's lower bound; adaptive: the fewest that hold "
+                                  "`theta` of the affinity, between those two"))),
         factor_(parameters.get_number("capacity_factor",
                                       1.1,
                                       {0.0, 1e6},
                                       "largest capacity over the mean nominations per expert")),
         theta_(parameters.get_number(
             "theta", 0.9, {0.0, 1.0}, "share of the summed affinity that adaptive keeps")),
-        unit_(parameters.get_choice("bound_unit",
-                                    "factor",
-                                    kUnits,
-                                    "what the paper's bound counts: a capacity factor or tokens")),
+        counts_tokens_(
+            parameters.get_choice("bound_unit",
+                                  "factor",
+                                  kUnits,
+                                  "what the paper's bound counts: a capacity factor or tokens") ==
+            "tokens"),
         quantile_(parameters.get_number("quantile",
                                         0.99,
                                         {0.0, 1.0},
                                         "quantile over tokens that stands for the largest cosine "
                                         "in the bound, which outliers would blow up")),
-        locality_(parameters) {}
+        locality_(parameters),
+        executor_(read_executor(parameters)) {}
 
   [[nodiscard]] std::size_t top_k() const override { return k_; }
 
@@ -70,133 +89,150 @@ class ResonanceRouter final : public Router {
   }
 
   [[nodiscard]] RoutingDecision route(const RouterInput& input) const override {
-    const std::size_t tokens = input.hidden.rows();
-    const std::size_t experts = input.gate.rows();
-    const Matrix<float> affinity = grouped_affinity(input.hidden, experts);
-    const Matrix<float> candidates = nominations(affinity, input.source_rank);
-    std::vector<std::size_t> capacity(experts, tokens);
-    if (mode_ != "token" && tokens > 0) {
-      capacity = capacities(affinity, candidates, input.hidden.columns());
-    }
-    RoutingDecision decision = by_token(best_tokens(candidates, capacity), candidates, k_);
+    const std::vector<float> bias = locality_.of_all(input.gate.rows(), input.source_rank);
+    const ResonanceRequest request{.hidden = input.hidden,
+                                   .bias = bias,
+                                   .slots = k_,
+                                   .mode = mode_,
+                                   .rule = capacity_rule(input.hidden, bias.size())};
+    return takes_gpu(executor_, bias.size(), k_, kPooledRoom) ? route_resonance_on_device(request)
+                                                              : route_on_cpu(request);
+  }
+
+ private:
+  [[nodiscard]] CapacityRule capacity_rule(MatrixView<const float> hidden,
+                                           std::size_t experts) const {
+    const auto tokens = static_cast<double>(hidden.rows());
+    const double fair = tokens * static_cast<double>(k_) / static_cast<double>(experts);
+    const double rank = std::ceil(quantile_ * tokens);
+    return {.kind = capacity_,
+            .tokens = static_cast<std::int32_t>(hidden.rows()),
+            .most = static_cast<std::int32_t>(
+                std::ceil(std::clamp(factor_ * fair, 1.0, std::max(1.0, tokens)))),
+            .rank = static_cast<std::int32_t>(std::clamp(rank, 1.0, std::max(1.0, tokens))),
+            .theta = static_cast<std::uint64_t>(std::round(theta_ * 0x1p32)),
+            .width = static_cast<float>(hidden.columns()),
+            .experts = static_cast<float>(experts),
+            .fair = static_cast<float>(fair),
+            .counts_tokens = counts_tokens_};
+  }
+
+  /// The best k scores of each token, weighed by softmax over them.
+  [[nodiscard]] RoutingDecision best_of_tokens(const Matrix<float>& scores) const {
+    RoutingDecision decision = RoutingDecision::empty(scores.rows(), k_);
     for_each_token(
-        tokens,
-        [] { return 0; },
-        [&](std::size_t token, int) {
-          softmax_of_chosen(
-              affinity.row(token), decision.expert_ids.row(token), decision.weights.row(token));
+        scores.rows(),
+        [&] { return RowSelector(scores.columns(), k_); },
+        [&](std::size_t token, RowSelector& selector) {
+          const auto ids = decision.expert_ids.row(token);
+          selector.select(scores.row(token), ids);
+          softmax_of_chosen(scores.row(token), ids, decision.weights.row(token));
         });
     return decision;
   }
 
- private:
-  /// Affinities from the experts' side, [experts, tokens]; kNotNominated for who is no candidate.
-  [[nodiscard]] Matrix<float> nominations(const Matrix<float>& affinity,
-                                          std::int64_t source_rank) const {
-    struct Scratch {
-      RowSelector selector;
-      std::vector<float> biased;
-      std::vector<std::int32_t> ids;
-    };
-
-    const std::size_t experts = affinity.columns();
-    const bool all_are_candidates = mode_ == "expert";
-    Matrix<float> candidates(experts, affinity.rows(), kNotNominated);
-    for_each_token(
-        affinity.rows(),
-        [&] {
-          return Scratch{
-              RowSelector(experts, k_), std::vector<float>(experts), std::vector<std::int32_t>(k_)};
-        },
-        [&](std::size_t token, Scratch& scratch) {
-          for (std::size_t expert = 0; expert < experts; ++expert) {
-            scratch.biased[expert] =
-                affinity(token, expert) + locality_.of(expert, experts, source_rank);
-            if (all_are_candidates) {
-              candidates(expert, token) = scratch.biased[expert];
-            }
-          }
-          if (!all_are_candidates) {
-            scratch.selector.select(scratch.biased, scratch.ids);
-            for (const std::int32_t id : scratch.ids) {
-              if (id != kNoExpert) {
-                const auto expert = static_cast<std::size_t>(id);
-                candidates(expert, token) = scratch.biased[expert];
-              }
-            }
-          }
-        });
-    return candidates;
-  }
-
-  [[nodiscard]] std::vector<std::size_t> capacities(const Matrix<float>& affinity,
-                                                    const Matrix<float>& candidates,
-                                                    std::size_t hidden) const {
-    const std::size_t experts = affinity.columns();
-    const auto tokens = static_cast<double>(affinity.rows());
-    const double fair = tokens * static_cast<double>(k_) / static_cast<double>(experts);
-    const auto whole = [tokens](double count) {
-      return static_cast<std::size_t>(std::ceil(std::clamp(count, 1.0, tokens)));
-    };
-    const std::size_t most = whole(factor_ * fair);
-    std::vector<std::size_t> all(experts, most);
-    if (capacity_ == "factor") {
-      return all;
-    }
-    const double bound = resonance_capacity_bound(experts, hidden, largest_cosine(affinity));
-    const std::size_t least = whole(unit_ == "tokens" ? bound : bound * fair);
-    if (capacity_ == "bound") {
-      all.assign(experts, least);
-      return all;
-    }
-    for (std::size_t expert = 0; expert < experts; ++expert) {
-      // Where the bound exceeds the factor, the bound is what the experts need.
-      all[expert] =
-          std::clamp(prefix_with_share(candidates.row(expert)), least, std::max(least, most));
-    }
-    return all;
-  }
-
-  /// A quantile over tokens of each token's highest affinity, at least 0.
-  [[nodiscard]] double largest_cosine(const Matrix<float>& affinity) const {
-    std::vector<double> highest;
-    for (std::size_t token = 0; token < affinity.rows(); ++token) {
-      double best = 0;
-      for (const float value : affinity.row(token)) {
-        best = double{value} > best ? double{value} : best;
+  [[nodiscard]] RoutingDecision route_on_cpu(const ResonanceRequest& request) const {
+    const std::size_t experts = request.bias.size();
+    const Matrix<float> affinity = grouped_affinity(request.hidden, experts);
+    Matrix<float> scores(affinity.rows(), experts);
+    for (std::size_t token = 0; token < scores.rows(); ++token) {
+      for (std::size_t expert = 0; expert < experts; ++expert) {
+        scores(token, expert) = affinity(token, expert) + request.bias[expert];
       }
-      highest.push_back(std::min(best, 1.0));
     }
-    return percentile(std::move(highest), quantile_);
+    if (mode_ == ResonanceMode::Token || scores.empty()) {
+      return best_of_tokens(scores);
+    }
+    return best_of_tokens(kept_scores(request.rule, affinity, scores));
+  }
+
+  /// The scores of the pairs that experts keep, -infinity elsewhere.
+  [[nodiscard]] Matrix<float> kept_scores(const CapacityRule& rule,
+                                          const Matrix<float>& affinity,
+                                          const Matrix<float>& scores) const {
+    const std::size_t experts = affinity.columns();
+    // For each expert its candidates by affinity; ties to the lower token.
+    std::vector<std::vector<std::uint64_t>> candidates(experts);
+    const auto nominate = [&](std::size_t token, std::size_t expert) {
+      const std::uint64_t key =
+          selection_key(affinity(token, expert), static_cast<std::uint32_t>(token));
+      if (key != 0) {
+        candidates[expert].push_back(key);
+      }
+    };
+    const RoutingDecision nominations = mode_ == ResonanceMode::Hybrid
+                                            ? best_of_tokens(scores)
+                                            : RoutingDecision::empty(affinity.rows(), 0);
+    for (std::size_t token = 0; token < affinity.rows(); ++token) {
+      for (const std::int32_t expert : nominations.expert_ids.row(token)) {
+        if (expert != kNoExpert) {
+          nominate(token, static_cast<std::size_t>(expert));
+        }
+      }
+      for (std::size_t expert = 0; mode_ == ResonanceMode::Expert && expert < experts; ++expert) {
+        nominate(token, expert);
+      }
+    }
+    const std::int32_t least = least_capacity(rule, quantile_of_highest(rule, affinity));
+    Matrix<float> kept(affinity.rows(), experts, -std::numeric_limits<float>::infinity());
+#pragma omp parallel for schedule(static) if (affinity.rows() >= kParallelFromTokens)
+    for (std::size_t expert = 0; expert < experts; ++expert) {
+      std::vector<std::uint64_t>& keys = candidates[expert];
+      std::sort(keys.begin(), keys.end(), std::greater<>());
+      const auto capacity =
+          static_cast<std::size_t>(expert_capacity(rule, least, prefix_with_share(rule, keys)));
+      keys.resize(std::min(keys.size(), capacity));
+      for (const std::uint64_t key : keys) {
+        const std::size_t token = expert_of_selection_key(key);
+        kept(token, expert) = scores(token, expert);
+      }
+    }
+    return kept;
+  }
+
+  /// The rank-th lowest of the tokens' highest affinities.
+  static float quantile_of_highest(const CapacityRule& rule, const Matrix<float>& affinity) {
+    std::vector<float> highest;
+    for (std::size_t token = 0; token < affinity.rows(); ++token) {
+      float best = 0.0F;
+      for (const float value : affinity.row(token)) {
+        best = highest_affinity(best, value);
+      }
+      highest.push_back(best);
+    }
+    const auto at = highest.begin() + rule.rank - 1;
+    std::nth_element(highest.begin(), at, highest.end());
+    return *at;
   }
 
   /// The fewest candidates, best first, whose affinities reach the share theta of all of them.
-  [[nodiscard]] std::size_t prefix_with_share(std::span<const float> candidates) const {
-    std::vector<double> values;
-    double total = 0;
-    for (const float value : candidates) {
-      if (value > 0) {
-        values.push_back(double{value});
-        total += double{value};
-      }
+  static std::int32_t prefix_with_share(const CapacityRule& rule,
+                                        const std::vector<std::uint64_t>& keys) {
+    const auto affinity_of = [](std::uint64_t key) {
+      return fixed_affinity(score_of_order_key(static_cast<std::uint32_t>(key >> 32)));
+    };
+    std::uint64_t total = 0;
+    for (const std::uint64_t key : keys) {
+      total += affinity_of(key);
     }
-    std::sort(values.begin(), values.end(), std::greater<>());
-    double sum = 0;
-    std::size_t count = 0;
-    while (count < values.size() && sum < theta_ * total) {
-      sum += values[count++];
+    const std::uint64_t target = share_of_affinity(total, rule.theta);
+    std::uint64_t sum = 0;
+    std::int32_t count = 0;
+    while (sum < target) {
+      sum += affinity_of(keys[static_cast<std::size_t>(count++)]);
     }
     return count;
   }
 
   std::size_t k_;
-  std::string mode_;
-  std::string capacity_;
+  ResonanceMode mode_;
+  ResonanceCapacity capacity_;
   double factor_;
   double theta_;
-  std::string unit_;
+  bool counts_tokens_;
   double quantile_;
   LocalityBias locality_;
+  Executor executor_;
 };
 
 const Register<Router, ResonanceRouter> kResonance{

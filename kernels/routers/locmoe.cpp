@@ -1,6 +1,8 @@
 // LocMoE (arXiv 2401.13920): block means of the hidden state as logits (no trained gate), softmax,
 // one expert per token, with a preference for experts on the token's own node, which is what the
 // paper's locality loss trains towards.
+#include "kernels/device/executor_choice.hpp"
+#include "kernels/hidden/pooled_gate.hpp"
 #include "kernels/router.hpp"
 #include "kernels/selection/parallel_rows.hpp"
 #include "kernels/selection/row_selection.hpp"
@@ -12,7 +14,8 @@ namespace {
 
 class LocMoERouter final : public Router {
  public:
-  explicit LocMoERouter(Parameters& parameters) : locality_(parameters) {}
+  explicit LocMoERouter(Parameters& parameters)
+      : locality_(parameters), executor_(read_executor(parameters)) {}
 
   [[nodiscard]] std::size_t top_k() const override { return 1; }
 
@@ -25,6 +28,10 @@ class LocMoERouter final : public Router {
 
   [[nodiscard]] RoutingDecision route(const RouterInput& input) const override {
     const std::size_t experts = input.gate.rows();
+    const std::vector<float> bias = locality_.of_all(experts, input.source_rank);
+    if (takes_gpu(executor_, experts, 1, kPooledRoom)) {
+      return route_means_on_device(input.hidden, bias);
+    }
     Matrix<float> logits = grouped_means(input.hidden, experts);
     RoutingDecision decision = RoutingDecision::empty(logits.rows(), 1);
     for_each_token(
@@ -33,7 +40,7 @@ class LocMoERouter final : public Router {
         [&](std::size_t token, RowSelector& selector) {
           const auto row = logits.row(token);
           for (std::size_t expert = 0; expert < experts; ++expert) {
-            row[expert] += locality_.of(expert, experts, input.source_rank);
+            row[expert] += bias[expert];
           }
           selector.select(row, decision.expert_ids.row(token));
           softmax_of_all(row, decision.expert_ids.row(token), decision.weights.row(token));
@@ -43,6 +50,7 @@ class LocMoERouter final : public Router {
 
  private:
   LocalityBias locality_;
+  Executor executor_;
 };
 
 const Register<Router, LocMoERouter> kLocMoE{

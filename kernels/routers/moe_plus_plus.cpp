@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/device/executor_choice.hpp"
 #include "kernels/router.hpp"
+#include "kernels/routers/moe_plus_plus_on_device.hpp"
 #include "kernels/selection/parallel_rows.hpp"
 #include "kernels/selection/row_selection.hpp"
 #include "kernels/selection/softmax.hpp"
@@ -27,12 +29,12 @@ class MoEPlusPlusRouter final : public Router {
             "residual", 0.5, {0.0, 1.0}, "share of the last layer's logits that is added"))),
         tau_(parameters.get_number(
             "tau", 0.75, {1e-6, 1.0}, "capacity of an ordinary expert over a free one's")),
-        capacity_factor_(
-            parameters.get_number("capacity_factor",
-                                  0.0,
-                                  {0.0, 1e6},
-                                  "slots over the mean that experts may fill before "
-                                  "tokens are dropped, in token order; 0 = no limit")) {}
+        capacity_factor_(parameters.get_number("capacity_factor",
+                                               0.0,
+                                               {0.0, 1e6},
+                                               "slots over the mean that experts may fill before "
+                                               "tokens are dropped, in token order; 0 = no limit")),
+        executor_(read_executor(parameters)) {}
 
   [[nodiscard]] std::size_t top_k() const override { return k_; }
 
@@ -49,10 +51,14 @@ class MoEPlusPlusRouter final : public Router {
   [[nodiscard]] RoutingDecision route(const RouterInput& input) const override {
     const std::size_t tokens = input.logits.rows();
     const std::size_t experts = input.logits.columns();
-    RoutingDecision decision = RoutingDecision::empty(tokens, k_);
-    decision.carried = Matrix<float>(tokens, experts);
     const Matrix<float>* before =
         input.previous_layer == nullptr ? nullptr : &input.previous_layer->carried;
+    const PlusPlusRequest request = request_for(input.logits, before);
+    if (takes_gpu(executor_, experts, k_, kPlusPlusRoom)) {
+      return route_plus_plus_on_device(request);
+    }
+    RoutingDecision decision = RoutingDecision::empty(tokens, k_);
+    decision.carried = Matrix<float>(tokens, experts);
 
     struct Scratch {
       RowSelector selector;
@@ -81,8 +87,8 @@ class MoEPlusPlusRouter final : public Router {
           }
           normalise_row(weights);
         });
-    if (capacity_factor_ > 0) {
-      drop_beyond_capacity(decision, experts);
+    if (request.has_room) {
+      drop_beyond_capacity(decision, request);
     }
     return decision;
   }
@@ -97,21 +103,39 @@ class MoEPlusPlusRouter final : public Router {
         parameters.get_integer(name, default_value, {least, 1024}, sentence));
   }
 
-  void drop_beyond_capacity(RoutingDecision& decision, std::size_t experts) const {
-    const std::size_t ordinary = experts - zero_ - others_;
-    const double slots = static_cast<double>(decision.expert_ids.values().size());
+  [[nodiscard]] PlusPlusRequest request_for(MatrixView<const float> logits,
+                                            const Matrix<float>* before) const {
+    PlusPlusRequest request{.logits = logits,
+                            .before = before,
+                            .slots = k_,
+                            .zero_experts = zero_,
+                            .free_experts = zero_ + others_,
+                            .residual = residual_,
+                            .has_room = capacity_factor_ > 0};
+    const double slots = static_cast<double>(logits.rows() * k_);
+    const std::size_t ordinary = logits.columns() - request.free_experts;
     const double share =
         capacity_factor_ * slots /
-        (tau_ * static_cast<double>(ordinary) + static_cast<double>(zero_ + others_));
-    std::vector<std::size_t> room(experts, static_cast<std::size_t>(std::ceil(share)));
-    std::fill_n(room.begin(), ordinary, static_cast<std::size_t>(std::ceil(tau_ * share)));
+        (tau_ * static_cast<double>(ordinary) + static_cast<double>(request.free_experts));
+    const auto whole = [slots](double room) {
+      return static_cast<std::int32_t>(std::ceil(std::min(room, slots)));
+    };
+    request.ordinary_room = whole(tau_ * share);
+    request.free_room = whole(share);
+    return request;
+  }
+
+  void drop_beyond_capacity(RoutingDecision& decision, const PlusPlusRequest& request) const {
+    const std::size_t experts = request.logits.columns();
+    std::vector<std::int32_t> room(experts, request.free_room);
+    std::fill_n(room.begin(), experts - request.free_experts, request.ordinary_room);
     for (std::size_t token = 0; token < decision.expert_ids.rows(); ++token) {
       for (std::size_t slot = 0; slot < k_; ++slot) {
         std::int32_t& id = decision.expert_ids(token, slot);
         if (id == kNoExpert) {
           continue;
         }
-        std::size_t& left = room[static_cast<std::size_t>(id)];
+        std::int32_t& left = room[static_cast<std::size_t>(id)];
         if (left == 0) {
           id = kNoExpert;
           decision.weights(token, slot) = 0.0F;
@@ -128,6 +152,7 @@ class MoEPlusPlusRouter final : public Router {
   float residual_;
   double tau_;
   double capacity_factor_;
+  Executor executor_;
 };
 
 const Register<Router, MoEPlusPlusRouter> kMoEPlusPlus{

@@ -25,8 +25,13 @@ struct ClusterWeightOptions {
   std::size_t used_clusters = 0;
 };
 
+/// Means of consecutive tokens: hidden [tokens, hidden], segment s holds tokens
+/// [starts[s], starts[s + 1]) -> means [segments, hidden]; 0 for an empty segment.
+Matrix<float> segment_means(MatrixView<const float> hidden, std::span<const std::int32_t> starts);
+
 /// hidden [tokens, hidden], labels [tokens] in [0, clusters) or kNoExpert -> weights
-/// [clusters, hidden]. Statistics are over the tokens given: those of one source rank.
+/// [clusters, hidden]. Statistics are over the tokens given; sums
+/// are in float32, in the order of kernels/hidden/cluster_statistics_launch.hpp.
 Matrix<float> cluster_weights(MatrixView<const float> hidden,
                               std::span<const std::int32_t> labels,
                               std::size_t clusters,

@@ -1,43 +1,81 @@
 #include "kernels/stages/grouped_pooling.hpp"
 
+#include <array>
 #include <cmath>
 
+#include "kernels/hidden/grouped_pooling_launch.hpp"
+#include "kernels/selection/isa_versions.hpp"
 #include "kernels/selection/parallel_rows.hpp"
 
 namespace switchyard {
 namespace {
 
-/// First coordinate of expert i's block.
-std::size_t block_start(std::size_t expert, std::size_t experts, std::size_t hidden) {
-  return hidden * expert / experts;
-}
+constexpr std::size_t kLanes = 32;
 
-double block_sum(std::span<const float> token, std::size_t first, std::size_t last) {
-  double sum = 0;
-  for (std::size_t at = first; at < last; ++at) {
-    sum += double{token[at]};
+/// One block of one token; sums go on from what they were.
+struct BlockJob {
+  const float* values;
+  std::size_t count;
+  float* sums;     // [kLanes]
+  float* squares;  // [kLanes]
+};
+
+SWITCHYARD_ISA_BODY void add_block_body(const BlockJob& job) {
+  float sums[kLanes] = {};
+  float squares[kLanes];
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    squares[lane] = job.squares[lane];
   }
-  return sum;
+  std::size_t first = 0;
+  for (; first + kLanes <= job.count; first += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      const float value = job.values[first + lane];
+      sums[lane] = add_rounded(sums[lane], value);
+      squares[lane] = multiply_add_rounded(value, value, squares[lane]);
+    }
+  }
+  for (std::size_t lane = 0; first + lane < job.count; ++lane) {
+    const float value = job.values[first + lane];
+    sums[lane] = add_rounded(sums[lane], value);
+    squares[lane] = multiply_add_rounded(value, value, squares[lane]);
+  }
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    job.sums[lane] = sums[lane];
+    job.squares[lane] = squares[lane];
+  }
 }
 
-/// score(sum of the block, its size, norm of the token) for each token and expert.
-template <class Score>
-Matrix<float> pool(MatrixView<const float> hidden, std::size_t experts, const Score& score) {
+SWITCHYARD_ISA_VERSIONS(add_block, BlockJob)
+
+/// Spoils the lanes.
+float sum_by_halves(float* lanes) {
+  for (std::size_t half = kLanes / 2; half > 0; half /= 2) {
+    for (std::size_t lane = 0; lane < half; ++lane) {
+      lanes[lane] = add_rounded(lanes[lane], lanes[lane + half]);
+    }
+  }
+  return lanes[0];
+}
+
+Matrix<float> pool(MatrixView<const float> hidden, std::size_t experts, bool is_affinity) {
+  const std::vector<std::int32_t> starts = block_starts(experts, hidden.columns());
   Matrix<float> scores(hidden.rows(), experts);
   for_each_token(
       hidden.rows(),
-      [] { return 0; },
-      [&](std::size_t token, int) {
-        const auto row = hidden.row(token);
-        double square = 0;
-        for (const float value : row) {
-          square += double{value} * double{value};
-        }
+      [] { return std::array<float, kLanes>(); },
+      [&](std::size_t token, std::array<float, kLanes>& lanes) {
+        std::array<float, kLanes> squares{};
+        const auto row = scores.row(token);
         for (std::size_t expert = 0; expert < experts; ++expert) {
-          const std::size_t first = block_start(expert, experts, row.size());
-          const std::size_t last = block_start(expert + 1, experts, row.size());
-          scores(token, expert) = static_cast<float>(score(
-              block_sum(row, first, last), static_cast<double>(last - first), std::sqrt(square)));
+          const auto first = static_cast<std::size_t>(starts[expert]);
+          const auto last = static_cast<std::size_t>(starts[expert + 1]);
+          add_block({hidden.row(token).data() + first, last - first, lanes.data(), squares.data()});
+          row[expert] = sum_by_halves(lanes.data());
+        }
+        const float square = sum_by_halves(squares.data());
+        for (std::size_t expert = 0; expert < experts; ++expert) {
+          row[expert] =
+              pooled_score(row[expert], starts[expert + 1] - starts[expert], square, is_affinity);
         }
       });
   return scores;
@@ -50,14 +88,20 @@ double exponent_of(std::size_t hidden, double largest_cosine) {
 
 }  // namespace
 
+std::vector<std::int32_t> block_starts(std::size_t experts, std::size_t width) {
+  std::vector<std::int32_t> starts;
+  for (std::size_t expert = 0; expert <= experts; ++expert) {
+    starts.push_back(static_cast<std::int32_t>(width * expert / experts));
+  }
+  return starts;
+}
+
 Matrix<float> grouped_means(MatrixView<const float> hidden, std::size_t experts) {
-  return pool(hidden, experts, [](double sum, double size, double) { return sum / size; });
+  return pool(hidden, experts, false);
 }
 
 Matrix<float> grouped_affinity(MatrixView<const float> hidden, std::size_t experts) {
-  return pool(hidden, experts, [](double sum, double size, double norm) {
-    return norm == 0 ? 0.0 : sum / (std::sqrt(size) * norm);
-  });
+  return pool(hidden, experts, true);
 }
 
 void check_grouped_pooling(std::size_t experts, std::size_t hidden) {
@@ -90,6 +134,14 @@ LocalityBias::LocalityBias(Parameters& parameters)
 float LocalityBias::of(std::size_t expert, std::size_t experts, std::int64_t source_rank) const {
   const auto rank = static_cast<std::int64_t>(expert) * ranks_ / static_cast<std::int64_t>(experts);
   return rank / ranks_per_node_ == source_rank / ranks_per_node_ ? strength_ : 0.0F;
+}
+
+std::vector<float> LocalityBias::of_all(std::size_t experts, std::int64_t source_rank) const {
+  std::vector<float> all(experts);
+  for (std::size_t expert = 0; expert < experts; ++expert) {
+    all[expert] = of(expert, experts, source_rank);
+  }
+  return all;
 }
 
 }  // namespace switchyard

@@ -4,18 +4,25 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <vector>
 
 #include "core/components/parameters.hpp"
 #include "core/matrix.hpp"
 
 namespace switchyard {
 
+/// First coordinate of each expert's block, and the width as the end of the last one.
+std::vector<std::int32_t> block_starts(std::size_t experts, std::size_t width);
+
 /// Block means, [tokens, experts]: LocMoE's logits. Blocks differ by one coordinate where the width
 /// is no multiple of the number of experts; there must be at least one coordinate for each.
 Matrix<float> grouped_means(MatrixView<const float> hidden, std::size_t experts);
 
 /// Cosine between each token and each expert's block indicator, [tokens, experts]: ETR's affinity
-/// (section 3.1). The squares of a row sum to at most 1; a zero token has affinity 0.
+/// (section 3.1). The squares of a row sum to at most 1; a zero token has affinity 0. In float32,
+/// in the order of kernels/hidden/grouped_pooling_launch.hpp: a norm beyond 1.8e19 counts as
+/// infinite.
 Matrix<float> grouped_affinity(MatrixView<const float> hidden, std::size_t experts);
 
 /// Throws InvalidInput if a hidden state has fewer coordinates than there are experts.
@@ -38,6 +45,9 @@ class LocalityBias {
 
   /// Added to a score of `expert` for a token on `source_rank`.
   [[nodiscard]] float of(std::size_t expert, std::size_t experts, std::int64_t source_rank) const;
+
+  /// The same for all experts.
+  [[nodiscard]] std::vector<float> of_all(std::size_t experts, std::int64_t source_rank) const;
 
  private:
   float strength_;

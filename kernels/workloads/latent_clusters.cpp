@@ -125,6 +125,11 @@ class LatentClusters final : public Workload {
                                                {0, 1},
                                                "cosine between the gate rows of two experts; 0 = "
                                                "independent, 1 = all equal")),
+        is_orthogonal_(parameters.get_flag(
+            "orthogonal_gate",
+            false,
+            "make the gate rows of experts orthogonal before gate_similarity is given to them: "
+            "their mean cosine is then exactly that")),
         seed_(static_cast<std::uint64_t>(parameters.get_integer(
             "seed", 1, {0, std::int64_t{1} << 53}, "seed of every random number"))) {
     const double common = parameters.get_number(
@@ -135,6 +140,12 @@ class LatentClusters final : public Workload {
         "tight_fraction", 0.5, {0, 1}, "share of directions in which a topic is tight");
     const double tight_scale = parameters.get_number(
         "tight_scale", 0.25, {0, 1}, "spread in tight directions, relative to the others");
+    if (is_orthogonal_ && shape_.experts >= shape_.hidden) {
+      throw InvalidInput(std::to_string(shape_.experts) + " orthogonal gate rows do not fit into " +
+                             std::to_string(shape_.hidden) + " coordinates",
+                         {},
+                         "use wider hidden states, fewer experts, or no orthogonal_gate");
+    }
     make_topics(common, spread, tight_fraction, tight_scale);
   }
 
@@ -152,6 +163,9 @@ class LatentClusters final : public Workload {
     RandomStream random(seed_, {Gates, layer});
     random.fill_normal(shared);
     random.fill_normal(gate.values());
+    if (is_orthogonal_) {
+      make_orthogonal(gate, shared);
+    }
     const double scale = gate_scale_ / std::sqrt(static_cast<double>(shape_.hidden));
     const auto own = static_cast<float>(scale * std::sqrt(1 - gate_similarity_));
     const auto alike = static_cast<float>(scale * std::sqrt(gate_similarity_));
@@ -207,6 +221,42 @@ class LatentClusters final : public Workload {
   }
 
  private:
+  /// Gram-Schmidt from `first` on, twice, as once leaves what rounding does; all rows end as long
+  /// as normal ones.
+  void make_orthogonal(Matrix<float>& gate, std::vector<float>& first) const {
+    const auto remove = [](std::span<float> from, std::span<const float> direction) {
+      double dot = 0;
+      double square = 0;
+      for (std::size_t at = 0; at < from.size(); ++at) {
+        dot += double{from[at]} * double{direction[at]};
+        square += double{direction[at]} * double{direction[at]};
+      }
+      for (std::size_t at = 0; at < from.size(); ++at) {
+        from[at] -= static_cast<float>(dot / square) * direction[at];
+      }
+    };
+    const auto lengthen = [](std::span<float> row) {
+      double square = 0;
+      for (const float value : row) {
+        square += double{value} * double{value};
+      }
+      const double scale = std::sqrt(static_cast<double>(row.size()) / square);
+      for (float& value : row) {
+        value *= static_cast<float>(scale);
+      }
+    };
+    lengthen(first);
+    for (std::size_t expert = 0; expert < gate.rows(); ++expert) {
+      for (int pass = 0; pass < 2; ++pass) {
+        remove(gate.row(expert), first);
+        for (std::size_t before = 0; before < expert; ++before) {
+          remove(gate.row(expert), gate.row(before));
+        }
+      }
+      lengthen(gate.row(expert));
+    }
+  }
+
   static std::size_t count(Parameters& parameters,
                            const std::string& name,
                            Count bounds,
@@ -272,6 +322,7 @@ class LatentClusters final : public Workload {
   double image_fraction_;
   double gate_scale_;
   double gate_similarity_;
+  bool is_orthogonal_;
   std::uint64_t seed_;
   Matrix<float> centres_;  // [topics, hidden]
   Matrix<float> widths_;   // [topics, hidden]

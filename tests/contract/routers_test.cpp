@@ -33,6 +33,14 @@ void expect_lawful(const RoutingDecision& decision,
   ASSERT_EQ(decision.weights.rows(), count);
   ASSERT_EQ(decision.weights.columns(), router.top_k());
   ASSERT_TRUE(decision.alive.empty() || decision.alive.size() == count);
+  ASSERT_EQ(decision.second_ids.rows(), router.has_second_pass() ? count : 0U);
+  ASSERT_LE(decision.second_ids.columns(), router.top_k());
+  ASSERT_EQ(decision.second_weights.values().size(), decision.second_ids.values().size());
+  for (std::size_t at = 0; at < decision.second_ids.values().size(); ++at) {
+    const std::int32_t id = decision.second_ids.values()[at];
+    ASSERT_TRUE(id >= kNoExpert && id < experts) << id;
+    ASSERT_EQ(decision.second_weights.values()[at] == 0.0F, id == kNoExpert);
+  }
   for (std::size_t token = 0; token < count; ++token) {
     std::set<std::int32_t> seen;
     for (std::size_t slot = 0; slot < router.top_k(); ++slot) {

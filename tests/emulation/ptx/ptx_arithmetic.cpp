@@ -53,6 +53,8 @@ std::uint64_t compute_float(const PtxInstruction& instruction, Inputs in) {
     case PtxOpcode::Min:
       return as_bits(
           float_extreme(as_float(in[0]), as_float(in[1]), instruction.opcode == PtxOpcode::Max));
+    case PtxOpcode::Sqrt:
+      return as_bits(std::sqrt(as_float(in[0])));
     case PtxOpcode::Neg:
       return in[0] ^ 0x80000000U;
     case PtxOpcode::Abs:

@@ -1,6 +1,7 @@
 #include "tests/emulation/ptx/ptx_machine.hpp"
 
 #include <array>
+#include <bit>
 #include <cstring>
 
 #include <fmt/core.h>
@@ -8,6 +9,7 @@
 #include "tests/emulation/ptx/ptx_arithmetic.hpp"
 #include "tests/emulation/ptx/ptx_engine_words.hpp"
 #include "tests/emulation/ptx/ptx_memory.hpp"
+#include "tests/emulation/ptx/ptx_tensor.hpp"
 
 namespace switchyard {
 namespace {
@@ -102,6 +104,9 @@ class PtxThread {
       case PtxOpcode::Match:
       case PtxOpcode::Redux:
         meet(instruction);
+        return;
+      case PtxOpcode::Mma:
+        multiply_tile(instruction);
         return;
       default:
         compute(instruction);
@@ -202,8 +207,11 @@ class PtxThread {
   PtxMemory memory(const PtxInstruction& instruction, const PtxOperand& operand, unsigned bytes) {
     const PtxSpace space = operand.space == PtxSpace::Generic ? instruction.space : operand.space;
     const std::uint64_t base = operand.reg < 0 ? 0 : value_of_register(operand.reg);
+    // Shared addresses are 32 bits wide, and a base may lie before the start.
+    const std::uint64_t address =
+        ptx_truncated(operand.immediate + base, space == PtxSpace::Shared ? 4U : 8U);
     try {
-      return memory_map_.at(space, operand.immediate + base, bytes);
+      return memory_map_.at(space, address, bytes);
     } catch (const PtxError& error) {
       fail(instruction, error.what());
     }
@@ -319,6 +327,31 @@ class PtxThread {
     }
     set_register(operands[0].reg, result);
     set_register(operands[0].second_reg, reply.is_in_range ? 1 : 0);
+  }
+
+  void multiply_tile(const PtxInstruction& instruction) {
+    const bool is_known =
+        instruction.text.find("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32") !=
+        std::string::npos;
+    if (!is_known) {
+      fail(instruction, "only bfloat16 tiles of 16 x 8 x 16 are known");
+    }
+    const auto words = [&](std::size_t operand, auto& to) {
+      for (std::size_t at = 0; at < to.size(); ++at) {
+        const std::uint64_t word =
+            value_of_register(instruction.operands.at(operand).elements.at(at));
+        to.at(at) = std::bit_cast<std::decay_t<decltype(to[0])>>(static_cast<std::uint32_t>(word));
+      }
+    };
+    PtxTile tile;
+    words(1, tile.a);
+    words(2, tile.b);
+    words(3, tile.c);
+    const std::array<float, 4> product = ptx_multiply_tile(engine_, tile, place(instruction));
+    for (std::size_t at = 0; at < product.size(); ++at) {
+      set_register(instruction.operands[0].elements.at(at),
+                   std::bit_cast<std::uint32_t>(product.at(at)));
+    }
   }
 
   PtxState& state_;

@@ -107,6 +107,8 @@ INSTANTIATE_TEST_SUITE_P(
                         0xFFFFFFFDU},
                     Computation{"mad.lo.s32 %r9, 6, 7, -2;", 40},
                     Computation{"div.s32 %r9, -7, 2;", 0xFFFFFFFDU},
+                    Computation{"sqrt.rn.f32 %r9, 0f40000000;", 0x3FB504F3U},
+                    Computation{"sqrt.rn.f32 %r9, 0f80000000;", 0x80000000U},
                     Computation{"rem.u32 %r9, 17, 5;", 2},
                     Computation{"min.s32 %r9, -1, 1;", 0xFFFFFFFFU},
                     Computation{"min.u32 %r9, -1, 1;", 1},

@@ -159,20 +159,31 @@ SWITCHYARD_HOST_DEVICE float log_of_parts(float exponent, float offset) {
       exponent, 0.693359375F, multiply_add_rounded(exponent, -2.12194440e-4F, small));
 }
 
-/// ln(x) within 3 ulp for normal x > 0; meaningless elsewhere.
-SWITCHYARD_HOST_DEVICE float log_reproducible(float x) {
+/// x as 2^exponent (1 + offset), offset in [-1/3, 1/3).
+struct LogParts {
+  float exponent;
+  float offset;
+};
+
+SWITCHYARD_HOST_DEVICE LogParts log_parts(float x) {
   constexpr std::uint32_t kTwoThirds = 0x3F2AAAABU;
   const std::uint32_t above = bits_of_float(x) - kTwoThirds;
   const auto exponent = static_cast<std::int32_t>(above) >> 23;
-  const float mantissa = float_of_bits((above & 0x007FFFFFU) + kTwoThirds);  // in [2/3, 4/3)
-  return log_of_parts(static_cast<float>(exponent), add_rounded(mantissa, -1.0F));
+  const float mantissa = float_of_bits((above & 0x007FFFFFU) + kTwoThirds);
+  return {static_cast<float>(exponent), add_rounded(mantissa, -1.0F)};
+}
+
+/// ln(x) within 3 ulp for normal x > 0; meaningless elsewhere.
+SWITCHYARD_HOST_DEVICE float log_reproducible(float x) {
+  const LogParts parts = log_parts(x);
+  return log_of_parts(parts.exponent, parts.offset);
 }
 
 /// ln(1 - x) within 3 ulp for 0 <= x < 1.
 SWITCHYARD_HOST_DEVICE float log_one_minus(float x) {
-  const float of_small = log_of_parts(0.0F, -x);
-  const float of_large = log_reproducible(subtract_rounded(1.0F, x));
-  return x < 0.333333343F ? of_small : of_large;
+  const LogParts parts = log_parts(subtract_rounded(1.0F, x));
+  const bool is_small = x < 0.333333343F;  // 1 - x would lose the last bits of x
+  return log_of_parts(is_small ? 0.0F : parts.exponent, is_small ? -x : parts.offset);
 }
 
 /// `value` limited to [lowest, highest]; NaN is not an allowed argument.

@@ -162,11 +162,11 @@ SWITCHYARD_DEVICE void route_rows_of_block(const RowArguments& arguments) {
 
 }  // namespace switchyard
 
-#define SWITCHYARD_ROW_KERNEL(experts, slots, name, Policy)               \
-  SWITCHYARD_KERNEL(switchyard_##name##_e##experts##_k##slots,            \
-                    ::switchyard::RowArguments,                           \
-                    ::switchyard::kRowWarps* ::switchyard::kWarpLanes) {  \
-    ::switchyard::route_rows_of_block<Policy, experts, slots>(arguments); \
+#define SWITCHYARD_ROW_KERNEL(experts, slots, name, Policy)                   \
+  SWITCHYARD_WIDE_KERNEL(switchyard_##name##_e##experts##_k##slots,           \
+                         ::switchyard::RowArguments,                          \
+                         ::switchyard::kRowWarps* ::switchyard::kWarpLanes) { \
+    ::switchyard::route_rows_of_block<Policy, experts, slots>(arguments);     \
   }
 
 /// The kernels of router `name`, one for each size. Inside namespace switchyard.

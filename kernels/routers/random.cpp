@@ -29,12 +29,13 @@ class RandomRouter final : public Router {
   [[nodiscard]] RoutingDecision route(const RouterInput& input) const override {
     const std::size_t experts = input.logits.columns();
     const double even = 1.0 / static_cast<double>(experts);
-    std::vector<float> weight(experts, static_cast<float>(even));
-    std::fill_n(weight.begin(), std::min(hot_, experts), static_cast<float>(even + skew_));
+    std::vector<float> inverse_weight(experts, static_cast<float>(1.0 / even));
+    std::fill_n(
+        inverse_weight.begin(), std::min(hot_, experts), static_cast<float>(1.0 / (even + skew_)));
     const std::uint64_t key = chunk_key(input, kPurpose);
     if (takes_gpu(executor_, experts, k_, kRowRoom)) {
       RowsOnDevice rows(input.logits, k_);
-      const DeviceArray<float> weights(rows.device(), weight);
+      const DeviceArray<float> weights(rows.device(), inverse_weight);
       RowArguments arguments = rows.arguments();
       arguments.key = key;
       arguments.expert_terms = weights.address();
@@ -58,7 +59,7 @@ class RandomRouter final : public Router {
           // and Spirakis 2006).
           for (std::size_t expert = 0; expert < experts; ++expert) {
             scratch.scores[expert] =
-                divide_rounded(log_lot_of(key, token * experts + expert), weight[expert]);
+                log_lot_of(key, token * experts + expert) * inverse_weight[expert];
           }
           scratch.selector.select(scratch.scores, decision.expert_ids.row(token));
           std::ranges::fill(decision.weights.row(token), 1.0F / static_cast<float>(k_));

@@ -14,7 +14,7 @@ struct RandomExperts : RowPolicy {
     const std::uint64_t index =
         static_cast<std::uint64_t>(row.token) * static_cast<std::uint64_t>(arguments.experts) +
         static_cast<std::uint64_t>(expert);
-    return divide_rounded(log_lot_of(arguments.key, index), arguments.expert_terms[expert]);
+    return multiply_rounded(log_lot_of(arguments.key, index), arguments.expert_terms[expert]);
   }
 
   template <int kSlotTier>

@@ -43,6 +43,9 @@
        (block_threads)}};                                                      \
   static void name(const Arguments& arguments)
 
+#define SWITCHYARD_WIDE_KERNEL(name, Arguments, block_threads) \
+  SWITCHYARD_KERNEL(name, Arguments, block_threads)
+
 // The caller's place, for error messages.
 #define SWITCHYARD_PLACE const char *file = __builtin_FILE(), int line = __builtin_LINE()
 

@@ -113,6 +113,13 @@ LayerPricer::LayerPricer(const Scenario& scenario)
       trace_(std::get_if<RoutingTrace>(scenario.routing.get())),
       load_(std::get_if<ExpertLoad>(scenario.routing.get())) {
   check_fidelity(*scenario.capacity, *scenario.routing);
+  if (metadata_of(*scenario.routing).merges_experts) {
+    throw MissingCapability(
+        "the router merges experts by their weights and sends no token; no schedule prices that "
+        "yet",
+        trace_ != nullptr ? trace_->where() : load_->where,
+        "simulate the trace of a router that dispatches tokens, or compare its experts by inspect");
+  }
   if (trace_ != nullptr) {
     ranks_.emplace(*trace_, scenario.rank_rule, scenario.ranks);
   } else {

@@ -33,6 +33,24 @@ ProgramRun make_trace(const TemporaryFolder& folder, const std::string& name, in
                      folder.path());
 }
 
+TEST(Simulate, RefusesATraceWhoseExpertsAreMerged) {
+  const TemporaryFolder folder;
+  const ProgramRun routed = run_program({"route",
+                                         "--router",
+                                         "lory",
+                                         "--tokens",
+                                         "16",
+                                         "--set",
+                                         "workload.hidden=16",
+                                         "-o",
+                                         "merged.trace"},
+                                        folder.path());
+  EXPECT_EQ(routed.exit_code, 0) << routed.errors;
+  const ProgramRun run = run_program({"simulate", "--trace", "merged.trace"}, folder.path());
+  EXPECT_EQ(run.exit_code, 3);
+  EXPECT_THAT(run.errors, HasSubstr("the router merges experts by their weights"));
+}
+
 TEST(Demo, NamesABottleneckAndEndsWithThreeCommands) {
   const ProgramRun run = run_program({"demo"});
   EXPECT_EQ(run.exit_code, 0) << run.errors;

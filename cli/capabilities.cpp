@@ -99,7 +99,10 @@ Capability cupti() {
 Capability profiling() {
   const DriverState driver = probe_driver();
   if (!driver.is_usable) {
-    return {"GPU profiling", State::Missing, "needs a GPU and its driver", ""};
+    return {"GPU profiling",
+            State::Missing,
+            "needs a GPU and its driver",
+            "only to profile kernels: run on a machine where the line on the GPU says \"works\""};
   }
   const ProfilingPermission permission = profiling_permission();
   return {"GPU profiling",

@@ -98,7 +98,7 @@ TEST(Program, NoticesAFullStandardOutput) {
 
 TEST(Completion, LoadsInBashAndOffersCommandsAndOptions) {
   const ProgramRun run = run_shell(
-      "source <(switchyard completion bash); COMP_WORDS=(switchyard com); COMP_CWORD=1; "
+      "source <(switchyard completion bash); COMP_WORDS=(switchyard complet); COMP_CWORD=1; "
       "_switchyard; echo ${COMPREPLY[*]}; COMP_WORDS=(switchyard list --js); COMP_CWORD=2; "
       "_switchyard; echo ${COMPREPLY[*]}");
   EXPECT_EQ(run.output, "completion\n--json\n") << run.errors;

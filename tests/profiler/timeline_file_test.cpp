@@ -16,7 +16,7 @@ using testing::expect_error;
 using testing::small_timeline;
 using testing::TemporaryFolder;
 
-class TimelineFile : public ::testing::Test {
+class MeasuredTimelineFile : public ::testing::Test {
  protected:
   std::filesystem::path written() const {
     write_timeline(small_timeline(), path, true);
@@ -39,7 +39,7 @@ class TimelineFile : public ::testing::Test {
   std::filesystem::path path = folder.path() / "rank0.timeline";
 };
 
-TEST_F(TimelineFile, GivesBackWhatWasWritten) {
+TEST_F(MeasuredTimelineFile, GivesBackWhatWasWritten) {
   EventTimeline before = small_timeline();
   before.tables.summaries.push_back({.kind = EventKind::Kernel,
                                      .name = before.intern("gemm"),
@@ -69,14 +69,14 @@ TEST_F(TimelineFile, GivesBackWhatWasWritten) {
   EXPECT_EQ(after.name(after.events[2]), "ncclDevKernel_SendRecv");
 }
 
-TEST_F(TimelineFile, KeepsNineteenDigits) {
+TEST_F(MeasuredTimelineFile, KeepsNineteenDigits) {
   EventTimeline timeline = small_timeline();
   timeline.events[2].start_ns = 1'682'725'898'236'567'891;
   write_timeline(timeline, path, false);
   EXPECT_EQ(read_timeline(path).events[2].start_ns, 1'682'725'898'236'567'891);
 }
 
-TEST_F(TimelineFile, AnswersPlainSql) {
+TEST_F(MeasuredTimelineFile, AnswersPlainSql) {
   const SqliteDatabase database(written(), SqliteDatabase::Mode::ReadOnly, {});
   SqliteStatement query(database,
                         "SELECT rank, sum(duration_ns) FROM events WHERE kind = 'kernel' "
@@ -87,11 +87,11 @@ TEST_F(TimelineFile, AnswersPlainSql) {
   EXPECT_EQ(query.integer(1), 3900);
 }
 
-TEST_F(TimelineFile, IsKnownByItsTables) {
+TEST_F(MeasuredTimelineFile, IsKnownByItsTables) {
   EXPECT_TRUE(is_timeline_file(written()));
 }
 
-TEST_F(TimelineFile, AppearsOnlyWhenCommitted) {
+TEST_F(MeasuredTimelineFile, AppearsOnlyWhenCommitted) {
   {
     TimelineWriter writer(path, false);
     writer.tables.processes.emplace_back();
@@ -101,18 +101,18 @@ TEST_F(TimelineFile, AppearsOnlyWhenCommitted) {
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
-TEST_F(TimelineFile, RefusesAnEventWithoutAName) {
+TEST_F(MeasuredTimelineFile, RefusesAnEventWithoutAName) {
   TimelineWriter writer(path, false);
   writer.tables.processes.emplace_back();
   expect_error<InternalError>([&writer] { writer.add(TimelineEvent{}); }, "it has name -1 of 0");
 }
 
-TEST_F(TimelineFile, RefusesOtherDatabases) {
+TEST_F(MeasuredTimelineFile, RefusesOtherDatabases) {
   expect_refused("DROP TABLE event", "no measured timeline: it has no table \"event\"");
   expect_refused("UPDATE timeline SET format_version = 99", "timeline format 99, newer than");
 }
 
-TEST_F(TimelineFile, RefusesRowsThatCannotBe) {
+TEST_F(MeasuredTimelineFile, RefusesRowsThatCannotBe) {
   expect_refused("UPDATE event SET duration_ns = -5 WHERE rowid = 3",
                  "table \"event\", row 3: its duration is negative (-5 ns)");
   expect_refused("UPDATE event SET start_ns = 9223372036854775807 WHERE rowid = 2",
@@ -128,13 +128,13 @@ TEST_F(TimelineFile, RefusesRowsThatCannotBe) {
   expect_refused("DELETE FROM name WHERE name = 1", "numbered from 0 without gaps");
 }
 
-TEST_F(TimelineFile, SaysThatAFileIsLocked) {
+TEST_F(MeasuredTimelineFile, SaysThatAFileIsLocked) {
   const SqliteDatabase other(written(), SqliteDatabase::Mode::Write, {});
   other.run("BEGIN EXCLUSIVE");
   expect_error<InvalidInput>([this] { (void)read_timeline(path); }, "is locked by another program");
 }
 
-TEST_F(TimelineFile, SaysThatAFileIsDamaged) {
+TEST_F(MeasuredTimelineFile, SaysThatAFileIsDamaged) {
   const auto size = std::filesystem::file_size(written());
   {
     std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
@@ -144,7 +144,7 @@ TEST_F(TimelineFile, SaysThatAFileIsDamaged) {
   expect_error<InvalidInput>([this] { (void)read_timeline(path); }, "is damaged");
 }
 
-TEST_F(TimelineFile, ReadsNoHalfFile) {
+TEST_F(MeasuredTimelineFile, ReadsNoHalfFile) {
   std::filesystem::resize_file(written(), 8192);
   expect_error<InvalidInput>([this] { (void)read_timeline(path); }, "is damaged");
 }

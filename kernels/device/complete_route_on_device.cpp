@@ -16,7 +16,7 @@ bool takes_one_launch(const TopKShape& shape, LaunchPlan plan) {
          (plan == LaunchPlan::OneLaunch || shape.tokens <= kOneLaunchMostTokens);
 }
 
-void launch_complete_route(Device& device,
+void launch_complete_route(KernelDevice& device,
                            const TopKShape& shape,
                            CompleteRouteArguments arguments) {
   // Whole steps of a warp: four tokens at once of a model with up to 64 experts.
@@ -42,7 +42,7 @@ CompleteRoute complete_route_on_device(MatrixView<const float> logits,
                                        const TopKRequest& choice,
                                        LayoutRequest layout,
                                        LaunchPlan plan) {
-  Device& device = current_device();
+  KernelDevice& device = current_device();
   CompleteRoute route{.decision = RoutingDecision::empty(logits.rows(), choice.slots),
                       .layout = {}};
   layout.expert_ids = std::as_const(route.decision.expert_ids).view();

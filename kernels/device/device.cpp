@@ -9,14 +9,14 @@
 namespace switchyard {
 namespace {
 
-Device*& stand_in() {
-  static Device* device = nullptr;
+KernelDevice*& stand_in() {
+  static KernelDevice* device = nullptr;
   return device;
 }
 
 }  // namespace
 
-Device& current_device() {
+KernelDevice& current_device() {
   if (stand_in() != nullptr) {
     return *stand_in();
   }
@@ -32,7 +32,7 @@ bool has_device() {
   return stand_in() != nullptr || cuda_device().is_usable;
 }
 
-DeviceStandIn::DeviceStandIn(Device& device) : before_(stand_in()) {
+DeviceStandIn::DeviceStandIn(KernelDevice& device) : before_(stand_in()) {
   stand_in() = &device;
 }
 

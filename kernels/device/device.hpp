@@ -21,14 +21,14 @@ struct KernelLaunch {
 };
 
 /// Launches and copies take effect in the order in which they are called.
-class Device {
+class KernelDevice {
  public:
-  Device() = default;
-  virtual ~Device() = default;
-  Device(const Device&) = delete;
-  Device& operator=(const Device&) = delete;
-  Device(Device&&) = delete;
-  Device& operator=(Device&&) = delete;
+  KernelDevice() = default;
+  virtual ~KernelDevice() = default;
+  KernelDevice(const KernelDevice&) = delete;
+  KernelDevice& operator=(const KernelDevice&) = delete;
+  KernelDevice(KernelDevice&&) = delete;
+  KernelDevice& operator=(KernelDevice&&) = delete;
 
   /// Only spreads work; no result depends on it.
   [[nodiscard]] virtual std::int32_t multiprocessors() const = 0;
@@ -61,7 +61,7 @@ class Device {
 
 /// Where routers with `executor=cuda` run: the stand-in if there is one, else the first GPU. Throws
 /// MissingCapability, saying why, without either.
-Device& current_device();
+KernelDevice& current_device();
 
 /// Whether current_device() would answer.
 bool has_device();
@@ -69,7 +69,7 @@ bool has_device();
 /// Takes the GPU's place while it lives, so that tests run a router's whole CUDA path without one.
 class DeviceStandIn {
  public:
-  explicit DeviceStandIn(Device& device);
+  explicit DeviceStandIn(KernelDevice& device);
   ~DeviceStandIn();
   DeviceStandIn(const DeviceStandIn&) = delete;
   DeviceStandIn& operator=(const DeviceStandIn&) = delete;
@@ -77,7 +77,7 @@ class DeviceStandIn {
   DeviceStandIn& operator=(DeviceStandIn&&) = delete;
 
  private:
-  Device* before_;
+  KernelDevice* before_;
 };
 
 }  // namespace switchyard

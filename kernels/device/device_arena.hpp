@@ -11,7 +11,7 @@ namespace switchyard {
 
 class DeviceArena {
  public:
-  explicit DeviceArena(Device& device) : device_(device) {}
+  explicit DeviceArena(KernelDevice& device) : device_(device) {}
 
   ~DeviceArena() {
     for (void* const address : addresses_) {
@@ -24,7 +24,7 @@ class DeviceArena {
   DeviceArena(DeviceArena&&) = delete;
   DeviceArena& operator=(DeviceArena&&) = delete;
 
-  [[nodiscard]] Device& device() { return device_; }
+  [[nodiscard]] KernelDevice& device() { return device_; }
 
   /// Memory for `count` values, not initialised; null for none.
   template <class Value>
@@ -60,7 +60,7 @@ class DeviceArena {
   }
 
  private:
-  Device& device_;
+  KernelDevice& device_;
   std::vector<void*> addresses_;
 };
 

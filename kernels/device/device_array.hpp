@@ -14,13 +14,14 @@ namespace switchyard {
 template <class Value>
 class DeviceArray {
  public:
-  DeviceArray(Device& device, std::size_t count)
+  DeviceArray(KernelDevice& device, std::size_t count)
       : device_(device),
         count_(count),
         address_(count == 0 ? nullptr : device.allocate(count * sizeof(Value))) {}
 
   /// Holds a copy of `values`.
-  DeviceArray(Device& device, std::span<const Value> values) : DeviceArray(device, values.size()) {
+  DeviceArray(KernelDevice& device, std::span<const Value> values)
+      : DeviceArray(device, values.size()) {
     upload(values);
   }
 
@@ -63,7 +64,7 @@ class DeviceArray {
   }
 
  private:
-  Device& device_;
+  KernelDevice& device_;
   std::size_t count_;
   void* address_;
 };

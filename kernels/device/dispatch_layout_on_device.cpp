@@ -36,7 +36,9 @@ std::int32_t tokens_of_chunk(std::int32_t tokens, std::int32_t multiprocessors) 
 
 }  // namespace
 
-DeviceLayout::DeviceLayout(Device& device, const LayoutRequest& request, std::int32_t chunk_tokens)
+DeviceLayout::DeviceLayout(KernelDevice& device,
+                           const LayoutRequest& request,
+                           std::int32_t chunk_tokens)
     : device_(device),
       tokens_(request.expert_ids.rows()),
       slots_(request.expert_ids.columns()),
@@ -104,7 +106,7 @@ DispatchLayout DeviceLayout::download() const {
 }
 
 DispatchLayout dispatch_layout_on_device(const LayoutRequest& request, std::int32_t chunk_tokens) {
-  Device& device = current_device();
+  KernelDevice& device = current_device();
   check_layout_request(request);
   if (request.expert_ids.empty()) {
     return dispatch_layout(request);  // no tokens: nothing to launch

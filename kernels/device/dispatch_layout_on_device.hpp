@@ -14,7 +14,7 @@ class DeviceLayout {
  public:
   /// Of `request` only the sizes and the experts' ranks are read. `chunk_tokens` changes the launch
   /// plan, no result; 0 picks one. Throws MissingCapability if the kernels have no room.
-  DeviceLayout(Device& device, const LayoutRequest& request, std::int32_t chunk_tokens = 0);
+  DeviceLayout(KernelDevice& device, const LayoutRequest& request, std::int32_t chunk_tokens = 0);
 
   /// `expert_ids` is [tokens, slots] in device memory. Two launches.
   void launch(const std::int32_t* expert_ids);
@@ -24,7 +24,7 @@ class DeviceLayout {
   [[nodiscard]] DispatchLayout download() const;
 
  private:
-  Device& device_;
+  KernelDevice& device_;
   std::size_t tokens_;
   std::size_t slots_;
   DeviceArray<std::int32_t> ranks_of_experts_;

@@ -9,7 +9,9 @@
 namespace switchyard {
 namespace {
 
-DeviceArray<float> row_sums(Device& device, MatrixView<const float> values, bool is_absolute) {
+DeviceArray<float> row_sums(KernelDevice& device,
+                            MatrixView<const float> values,
+                            bool is_absolute) {
   if (values.columns() > static_cast<std::size_t>(kRowSumMaxColumns)) {
     throw MissingCapability(fmt::format("the row-sum kernel serves up to {} columns, not {}",
                                         kRowSumMaxColumns,
@@ -40,7 +42,7 @@ std::int32_t table_tier(std::int32_t experts) {
 
 }  // namespace
 
-TokenThresholds::TokenThresholds(Device& device,
+TokenThresholds::TokenThresholds(KernelDevice& device,
                                  const float* table,
                                  std::int32_t tokens,
                                  std::span<const std::int32_t> capacity)
@@ -54,15 +56,17 @@ TokenThresholds::TokenThresholds(Device& device,
                                    .tokens = tokens});
 }
 
-DeviceArray<float> row_means_on_device(Device& device, MatrixView<const float> values) {
+DeviceArray<float> row_means_on_device(KernelDevice& device, MatrixView<const float> values) {
   return row_sums(device, values, false);
 }
 
-DeviceArray<float> magnitude_sums_on_device(Device& device, MatrixView<const float> values) {
+DeviceArray<float> magnitude_sums_on_device(KernelDevice& device, MatrixView<const float> values) {
   return row_sums(device, values, true);
 }
 
-void fill_score_table(Device& device, std::string_view router, const RowArguments& arguments) {
+void fill_score_table(KernelDevice& device,
+                      std::string_view router,
+                      const RowArguments& arguments) {
   const std::int32_t tier = table_tier(arguments.experts);
   const std::int32_t tokens_of_block = tier == 64 ? 16 : 8;
   device.launch(fmt::format("switchyard_{}_table_e{}", router, tier),

@@ -14,7 +14,7 @@ namespace switchyard {
 /// in device memory. One launch.
 class TokenThresholds {
  public:
-  TokenThresholds(Device& device,
+  TokenThresholds(KernelDevice& device,
                   const float* table,
                   std::int32_t tokens,
                   std::span<const std::int32_t> capacity);
@@ -28,12 +28,12 @@ class TokenThresholds {
 
 /// One number for each row of `values`, [rows, columns]: the mean, or the sum of magnitudes. One
 /// launch. The host's twins are row_mean() and magnitude_sum().
-DeviceArray<float> row_means_on_device(Device& device, MatrixView<const float> values);
-DeviceArray<float> magnitude_sums_on_device(Device& device, MatrixView<const float> values);
+DeviceArray<float> row_means_on_device(KernelDevice& device, MatrixView<const float> values);
+DeviceArray<float> magnitude_sums_on_device(KernelDevice& device, MatrixView<const float> values);
 
 /// Fills `arguments.table` by the kernels that `router`.cu names with SWITCHYARD_SCORE_TABLE. One
 /// launch.
-void fill_score_table(Device& device, std::string_view router, const RowArguments& arguments);
+void fill_score_table(KernelDevice& device, std::string_view router, const RowArguments& arguments);
 
 /// Expert choice: fills the router's table of scores, takes each expert's best tokens, and lets
 /// each token keep its best slots. Three launches: table, thresholds, rows.

@@ -47,7 +47,7 @@ std::map<std::string_view, GpuKernel>& kernels_by_name() {
   return kernels;
 }
 
-class Gpu final : public Device {
+class Gpu final : public KernelDevice {
  public:
   [[nodiscard]] std::int32_t multiprocessors() const override {
     return cuda_device().multiprocessors;
@@ -92,7 +92,7 @@ EnteredGpuKernel::EnteredGpuKernel(const char* name, const GpuKernel& kernel) {
   kernels_by_name().emplace(name, kernel);
 }
 
-Device& gpu_device() {
+KernelDevice& gpu_device() {
   static Gpu gpu;
   return gpu;
 }

@@ -1,4 +1,5 @@
-// The first GPU as a Device, and time on it. Exists only in builds with nvcc (SWITCHYARD_HAS_CUDA).
+// The first GPU as a KernelDevice, and time on it. Exists only in builds with nvcc
+// (SWITCHYARD_HAS_CUDA).
 #pragma once
 
 #include <memory>
@@ -11,7 +12,7 @@ namespace switchyard {
 CudaDevice probe_cuda_device();
 
 /// Uses the default stream of the current GPU. Needs a usable one.
-Device& gpu_device();
+KernelDevice& gpu_device();
 
 /// Time between two points of the default stream, by CUDA events.
 class DeviceStopwatch {

@@ -8,7 +8,9 @@ std::string group_top_k_kernel(LogitType type, const GroupTopKPlan& plan) {
   return fmt::format("switchyard_group_top_k_{}_m{}", tag_of(type), plan.most_of_lane);
 }
 
-void launch_group_top_k(Device& device, const TopKShape& shape, GroupTopKArguments arguments) {
+void launch_group_top_k(KernelDevice& device,
+                        const TopKShape& shape,
+                        GroupTopKArguments arguments) {
   const GroupTopKPlan plan = plan_group_top_k(shape, arguments.groups, device.multiprocessors());
   arguments.tokens = shape.tokens;
   arguments.experts = shape.experts;

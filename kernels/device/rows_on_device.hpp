@@ -21,7 +21,7 @@ class RowsOnDevice {
   /// or without enough GPU memory.
   RowsOnDevice(MatrixView<const float> logits, std::size_t slots);
 
-  [[nodiscard]] Device& device() { return device_; }
+  [[nodiscard]] KernelDevice& device() { return device_; }
 
   /// What every router needs filled in; parameters are the caller's to add.
   [[nodiscard]] RowArguments arguments() const;
@@ -32,7 +32,7 @@ class RowsOnDevice {
   [[nodiscard]] RoutingDecision decision() const;
 
  private:
-  Device& device_;
+  KernelDevice& device_;
   std::size_t tokens_;
   std::size_t experts_;
   std::size_t slots_;

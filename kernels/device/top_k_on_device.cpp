@@ -11,7 +11,7 @@ std::string top_k_kernel(LogitType type, const TopKPlan& plan) {
   return fmt::format("switchyard_top_k_{}_e{}_k{}", tag_of(type), plan.expert_tier, plan.slot_tier);
 }
 
-void launch_top_k(Device& device, const TopKShape& shape, TopKArguments arguments) {
+void launch_top_k(KernelDevice& device, const TopKShape& shape, TopKArguments arguments) {
   const TopKPlan plan = plan_top_k(shape, device.multiprocessors());
   arguments.tokens = shape.tokens;
   arguments.experts = shape.experts;
@@ -23,7 +23,7 @@ void launch_top_k(Device& device, const TopKShape& shape, TopKArguments argument
 }
 
 RoutingDecision top_k_on_device(MatrixView<const float> logits, const TopKRequest& request) {
-  Device& device = current_device();
+  KernelDevice& device = current_device();
   RoutingDecision decision = RoutingDecision::empty(logits.rows(), request.slots);
   const DeviceArray<float> rows(device, logits.values());
   const DeviceArray<std::int32_t> ids(device, decision.expert_ids.values().size());

@@ -20,7 +20,7 @@ struct TopKRequest {
 };
 
 /// One launch. `arguments` hold device addresses; the plan's part of them is filled in here.
-void launch_top_k(Device& device, const TopKShape& shape, TopKArguments arguments);
+void launch_top_k(KernelDevice& device, const TopKShape& shape, TopKArguments arguments);
 
 /// The bits of the CPU router, from the current device: copies in, one launch, copies out. `logits`
 /// is [tokens, experts], within kTopKRoom. Throws MissingCapability without a usable GPU or without

@@ -62,7 +62,7 @@ class ClusterWeights {
     arguments.is_compatible = options.is_compatible;
     arguments.is_language = options.normalisation == ClusterNormalisation::Language;
     const std::int32_t blocks = tiles * arguments.rounds_of_blocks * clusters;
-    Device& device = arena_.device();
+    KernelDevice& device = arena_.device();
     device.launch("switchyard_cluster_means", blocks, kClusterTile, arguments);
     device.launch("switchyard_cluster_deviations", blocks, kClusterTile, arguments);
     device.launch("switchyard_cluster_normalise", tiles, kClusterTile, arguments);

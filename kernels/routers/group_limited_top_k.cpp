@@ -112,7 +112,7 @@ class GroupLimitedTopKRouter final : public Router {
   }
 
   [[nodiscard]] RoutingDecision route_on_device(const RouterInput& input) const {
-    Device& device = current_device();
+    KernelDevice& device = current_device();
     RoutingDecision decision = RoutingDecision::empty(input.logits.rows(), k_);
     std::vector<float> bias = bias_.start(input.logits.columns());
     const DeviceArray<float> rows(device, input.logits.values());

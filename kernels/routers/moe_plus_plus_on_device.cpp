@@ -10,7 +10,7 @@
 namespace switchyard {
 namespace {
 
-void launch_choice(Device& device, const PlusPlusArguments& arguments) {
+void launch_choice(KernelDevice& device, const PlusPlusArguments& arguments) {
   const bool is_small = arguments.slots <= 8;
   const std::int32_t of_warp = is_small && arguments.experts <= 64 ? 4 : 1;
   device.launch(of_warp == 4                           ? "switchyard_plus_plus_e64_k8"

@@ -90,7 +90,7 @@ class MoR1ERouter final : public Router {
   /// Two launches: the means, and their top-k.
   [[nodiscard]] RoutingDecision route_on_device(MatrixView<const float> logits,
                                                 const Sequences& sequences) const {
-    Device& device = current_device();
+    KernelDevice& device = current_device();
     const std::size_t count = sequences.first.size() - 1;
     RoutingDecision decision = RoutingDecision::empty(count, k_);
     const DeviceArray<float> values(device, logits.values());

@@ -77,7 +77,7 @@ class SinkhornRouter final : public Router {
     const std::size_t experts = input.logits.columns();
     const std::size_t chunks = (input.logits.rows() + kSinkhornTokens - 1) / kSinkhornTokens;
     RowsOnDevice rows(input.logits, k_);
-    Device& device = rows.device();
+    KernelDevice& device = rows.device();
     RowArguments arguments = rows.arguments();
     const DeviceArray<float> share(device, input.logits.values().size());
     const DeviceArray<float> scale(device, std::vector<float>(experts, 1.0F));

@@ -63,7 +63,7 @@ TEST(GpuTensorProjection, IsWithinRoundingOfTheCpu) {
 #if defined(SWITCHYARD_HAS_CUDA)
 
 /// The GPU with a stopwatch on its launches.
-class TimedGpu final : public Device {
+class TimedGpu final : public KernelDevice {
  public:
   [[nodiscard]] std::int32_t multiprocessors() const override { return gpu_.multiprocessors(); }
 
@@ -79,7 +79,7 @@ class TimedGpu final : public Device {
     gpu_.download(to, from, bytes);
   }
 
-  using Device::launch;
+  using KernelDevice::launch;
 
   void launch(const KernelLaunch& launch) override {
     watch_.start();
@@ -90,7 +90,7 @@ class TimedGpu final : public Device {
   [[nodiscard]] double seconds() const { return seconds_; }
 
  private:
-  Device& gpu_ = gpu_device();
+  KernelDevice& gpu_ = gpu_device();
   DeviceStopwatch watch_;
   double seconds_ = 0;
 };

@@ -1,4 +1,4 @@
-// A Device on which the SIMT emulator runs the kernel sources.
+// A KernelDevice on which the SIMT emulator runs the kernel sources.
 #pragma once
 
 #include "tests/emulation/devices/host_memory_device.hpp"
@@ -15,7 +15,7 @@ class EmulatedDevice final : public HostMemoryDevice {
   explicit EmulatedDevice(const EmulationOptions& options = {})
       : HostMemoryDevice(options.multiprocessors), options_(options) {}
 
-  using Device::launch;
+  using KernelDevice::launch;
   void launch(const KernelLaunch& launch) override;
 
  private:

@@ -10,7 +10,7 @@
 
 namespace switchyard {
 
-class HostMemoryDevice : public Device {
+class HostMemoryDevice : public KernelDevice {
  public:
   /// `multiprocessors` only changes launch plans; 0 gives those of a busy device.
   explicit HostMemoryDevice(std::int32_t multiprocessors) : multiprocessors_(multiprocessors) {}

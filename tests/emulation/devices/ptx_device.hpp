@@ -1,4 +1,4 @@
-// A Device on which the PTX machine runs what nvcc made of the kernels, and counts.
+// A KernelDevice on which the PTX machine runs what nvcc made of the kernels, and counts.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@ class PtxDevice final : public HostMemoryDevice {
   explicit PtxDevice(const PtxModule& module, std::int32_t multiprocessors = 1)
       : HostMemoryDevice(multiprocessors), module_(module) {}
 
-  using Device::launch;
+  using KernelDevice::launch;
   void launch(const KernelLaunch& launch) override;
 
   /// Of all launches so far.

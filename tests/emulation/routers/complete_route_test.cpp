@@ -40,7 +40,7 @@ class CompleteInput {
     return route;
   }
 
-  [[nodiscard]] CompleteRoute on(Device& device, LaunchPlan plan) const {
+  [[nodiscard]] CompleteRoute on(KernelDevice& device, LaunchPlan plan) const {
     const DeviceStandIn stand_in(device);
     return complete_route_on_device(tokens_.logits.view(), {.slots = test_.slots}, layout(), plan);
   }

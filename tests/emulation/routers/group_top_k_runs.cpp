@@ -52,7 +52,9 @@ std::vector<float> make_bias(const GroupTopKCase& test) {
   return bias;
 }
 
-TopKResult run_group_top_k(Device& device, const GroupTopKCase& test, const LogitBuffer& logits) {
+TopKResult run_group_top_k(KernelDevice& device,
+                           const GroupTopKCase& test,
+                           const LogitBuffer& logits) {
   const TopKShape& shape = test.rows.shape;
   const auto choices =
       static_cast<std::size_t>(shape.tokens) * static_cast<std::size_t>(shape.slots);

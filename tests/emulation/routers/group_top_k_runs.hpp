@@ -27,7 +27,9 @@ std::vector<GroupTopKCase> group_top_k_cases();
 /// Small corrections, some of them equal.
 std::vector<float> make_bias(const GroupTopKCase& test);
 
-TopKResult run_group_top_k(Device& device, const GroupTopKCase& test, const LogitBuffer& logits);
+TopKResult run_group_top_k(KernelDevice& device,
+                           const GroupTopKCase& test,
+                           const LogitBuffer& logits);
 
 TopKResult emulated_group_top_k(const GroupTopKCase& test,
                                 const LogitBuffer& logits,

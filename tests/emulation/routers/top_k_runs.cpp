@@ -11,7 +11,7 @@ std::size_t choices_of(const TopKCase& test) {
 
 }  // namespace
 
-TopKOnDevice::TopKOnDevice(Device& device, const TopKCase& test, const LogitBuffer& logits)
+TopKOnDevice::TopKOnDevice(KernelDevice& device, const TopKCase& test, const LogitBuffer& logits)
     : device_(device),
       test_(test),
       rows_(device, logits.words),
@@ -32,7 +32,7 @@ TopKResult TopKOnDevice::result() const {
   return {.expert_ids = ids_.values(), .gate_weights = weights_.values()};
 }
 
-TopKResult run_top_k(Device& device, const TopKCase& test, const LogitBuffer& logits) {
+TopKResult run_top_k(KernelDevice& device, const TopKCase& test, const LogitBuffer& logits) {
   TopKOnDevice on_device(device, test, logits);
   on_device.launch();
   return on_device.result();

@@ -10,21 +10,21 @@ namespace switchyard {
 /// The memory of a case, ready to be launched any number of times.
 class TopKOnDevice {
  public:
-  TopKOnDevice(Device& device, const TopKCase& test, const LogitBuffer& logits);
+  TopKOnDevice(KernelDevice& device, const TopKCase& test, const LogitBuffer& logits);
 
   void launch();
 
   [[nodiscard]] TopKResult result() const;
 
  private:
-  Device& device_;
+  KernelDevice& device_;
   TopKCase test_;
   DeviceArray<std::uint32_t> rows_;
   DeviceArray<std::int32_t> ids_;
   DeviceArray<float> weights_;
 };
 
-TopKResult run_top_k(Device& device, const TopKCase& test, const LogitBuffer& logits);
+TopKResult run_top_k(KernelDevice& device, const TopKCase& test, const LogitBuffer& logits);
 
 TopKResult emulated_top_k(const TopKCase& test,
                           const LogitBuffer& logits,

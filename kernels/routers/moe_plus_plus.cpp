@@ -9,8 +9,8 @@
 #include <cmath>
 
 #include "kernels/device/executor_choice.hpp"
+#include "kernels/device/moe_plus_plus_on_device.hpp"
 #include "kernels/router.hpp"
-#include "kernels/routers/moe_plus_plus_on_device.hpp"
 #include "kernels/selection/parallel_rows.hpp"
 #include "kernels/selection/row_selection.hpp"
 #include "kernels/selection/softmax.hpp"

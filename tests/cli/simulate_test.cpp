@@ -46,7 +46,8 @@ TEST(Simulate, RefusesATraceWhoseExpertsAreMerged) {
                                          "merged.trace"},
                                         folder.path());
   EXPECT_EQ(routed.exit_code, 0) << routed.errors;
-  const ProgramRun run = run_program({"simulate", "--trace", "merged.trace"}, folder.path());
+  const ProgramRun run = run_program(
+      {"simulate", "--trace", "merged.trace", "--set", "model.expert_hidden=32"}, folder.path());
   EXPECT_EQ(run.exit_code, 3);
   EXPECT_THAT(run.errors, HasSubstr("the router merges experts by their weights"));
 }

@@ -46,7 +46,7 @@ class Ends {
   }
 
   void join(std::size_t one, std::size_t other) {
-    const auto [low, high] = std::minmax(root(one), root(other));
+    const auto [low, high] = std::minmax({root(one), root(other)});
     parent_[high] = low;
   }
 

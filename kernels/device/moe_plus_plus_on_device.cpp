@@ -1,4 +1,4 @@
-#include "kernels/routers/moe_plus_plus_on_device.hpp"
+#include "kernels/device/moe_plus_plus_on_device.hpp"
 
 #include <vector>
 

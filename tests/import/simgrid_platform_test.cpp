@@ -148,13 +148,14 @@ TEST(SimgridPlatform, ReadsRealFiles) {
   const Fabric dragonfly = load_topology((folder / "cluster_dragonfly.xml").string());
   EXPECT_EQ(dragonfly.rank_count(), 120U);
   EXPECT_EQ(dragonfly.devices()[dragonfly.gpu_of(RankId{10}).index()].name, "node-10.simgrid.org");
-  // D-mod-k routing lets a shift permutation through at the links' full 125 MB/s.
+  // SimGrid's own routes lead two of the four transfers between neighbouring leaves down the same
+  // 125 MB/s cable (its CM02 model, asked directly, gives 20.2 ms too).
   std::vector<testing::Sent> shift;
   for (std::size_t rank = 0; rank < 16; ++rank) {
     shift.push_back({rank, (rank + 4) % 16, 1'250'000});
   }
   const Timeline timeline = run_network("fluid", tree, schedule_of(16, shift));
-  EXPECT_NEAR(timeline.makespan_s, 0.01 + tree.routes(16).latency(0, 4).count(), 1e-9);
+  EXPECT_NEAR(timeline.makespan_s, 0.02 + tree.routes(16).latency(0, 4).count(), 1e-9);
 }
 
 }  // namespace

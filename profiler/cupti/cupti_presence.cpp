@@ -1,5 +1,5 @@
-// Libraries are opened at run time and closed again: whoever asks must start everywhere, most of
-// all to say what is missing.
+// Libraries are opened at run time: whoever asks must start everywhere, most of all to say what is
+// missing.
 #include "profiler/cupti/cupti_presence.hpp"
 
 #include <array>
@@ -21,7 +21,8 @@ struct CloseLibrary {
 using Library = std::unique_ptr<void, CloseLibrary>;
 
 Library open_library(const std::string& name) {
-  return Library(dlopen(name.c_str(), RTLD_LAZY | RTLD_LOCAL));
+  // Kept for good: these libraries hold state of their own, which leaks when they are unloaded.
+  return Library(dlopen(name.c_str(), RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE));
 }
 
 template <class Function>

@@ -32,12 +32,16 @@ SWITCHYARD_DEVICE void top_k_of_rows(const TopKArguments& arguments, std::int32_
   const auto selected = select_slots<kSlotTier, Layout::kLanes>(keys, arguments.slots, lane);
 
   const float top = score_of<Logit>(selected.top);
-  float values[Layout::kPerLane];
-  logit_values<Layout, Logit>(words, values);
   const bool is_chosen = lane < arguments.slots && is_valid<Logit>(selected.own);
   const float term = is_chosen ? exp_below_top(score_of<Logit>(selected.own), top) : 0.0F;
-  const float sum = arguments.is_renormalised ? lanes_sum<kSlotTier>(term)
-                                              : full_softmax_sum<Layout>(values, top);
+  float sum = 0.0F;
+  if (arguments.is_renormalised) {
+    sum = lanes_sum<kSlotTier>(term);
+  } else {  // the only reader of the whole row's values
+    float values[Layout::kPerLane];
+    logit_values<Layout, Logit>(words, values);
+    sum = full_softmax_sum<Layout>(values, top);
+  }
   if (is_token && lane < arguments.slots) {
     const std::int64_t out = static_cast<std::int64_t>(token) * arguments.slots + lane;
     arguments.expert_ids[out] = is_chosen ? expert_of<Logit>(selected.own) : kAbsentExpert;

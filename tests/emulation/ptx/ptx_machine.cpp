@@ -152,9 +152,12 @@ class PtxThread {
   [[nodiscard]] std::uint64_t value(const PtxInstruction& instruction, std::size_t at) const {
     const PtxType& type =
         instruction.opcode == PtxOpcode::Cvt ? instruction.source_type : instruction.type;
-    const unsigned bytes = type.kind == PtxKind::Predicate ? 8U : type.bytes;
+    const std::uint64_t whole = value(instruction.operands.at(at));
+    if (type.kind == PtxKind::Predicate) {  // the compiler writes true as -1
+      return whole != 0 ? 1U : 0U;
+    }
     const bool is_wide_sum = at == 3 && instruction.has("wide");
-    return ptx_truncated(value(instruction.operands.at(at)), is_wide_sum ? 8U : bytes);
+    return ptx_truncated(whole, is_wide_sum ? 8U : type.bytes);
   }
 
   // ---- instructions ------------------------------------------------------------------------

@@ -140,6 +140,8 @@ INSTANTIATE_TEST_SUITE_P(
         Computation{"cvt.rni.s32.f32 %r9, 0f40200000;", 2},
         Computation{"setp.ltu.f32 %p1, 0f7FC00000, 0f00000000; selp.u32 %r9, 1, 0, %p1;", 1},
         Computation{"setp.lt.f32 %p1|%p2, 0f7FC00000, 0f00000000; selp.u32 %r9, 1, 0, %p2;", 1},
+        Computation{"mov.pred %p1, -1; not.pred %p2, %p1; selp.u32 %r9, 1, 0, %p2;", 0},
+        Computation{"mov.pred %p1, -1; xor.pred %p2, %p1, -1; selp.u32 %r9, 1, 0, %p2;", 0},
         Computation{"max.bf16x2 %r9, 0x7FC08000, 0xFF80FF80;", 0xFF808000U},
         Computation{"fma.rn.bf16x2 %r9, 0xFF808000, 0x3F803F80, 0;", 0xFF800000U},
         Computation{"fma.rn.bf16x2 %r9, 0x3F810001, 0x3F813F80, 0x80000000;", 0x3F820001U},

@@ -19,6 +19,7 @@
 #include "sim/exchange/interchange.hpp"
 #include "sim/exchange/matrix_files.hpp"
 #include "sim/network/explanation.hpp"
+#include "sim/replay/calibrated_exchange.hpp"
 #include "sim/replay/layer_pricing.hpp"
 
 namespace switchyard {
@@ -56,6 +57,13 @@ OneExchange exchange_of_file(const ParsedOptions& options, const json& document)
                   .network = scenario.network,
                   .options = scenario.network_options,
                   .schedule = scenario.all_to_all->schedule(exchange)};
+  const CalibrationEntry* entry =
+      scenario.calibration ? scenario.calibration->entry_for(/*combine=*/false) : nullptr;
+  if (entry != nullptr) {
+    const ExchangeFeatures features = exchange_features(
+        *one.fabric, *scenario.all_to_all, exchange, one.schedule, {.sms = entry->sms});
+    one.options = calibrated_options(one.options, entry->constants, features, *one.fabric);
+  }
   one.timeline = one.network->simulate(*one.fabric, one.schedule, one.options);
   return one;
 }
@@ -94,7 +102,7 @@ OneExchange exchange_of_layer(const ParsedOptions& options, const json& document
   return {.title = fmt::format("step {} layer {} {}", step, layer, direction),
           .fabric = scenario.fabric,
           .network = scenario.network,
-          .options = scenario.network_options,
+          .options = std::move(chosen->options),
           .schedule = std::move(chosen->schedule),
           .timeline = std::move(chosen->timeline)};
 }

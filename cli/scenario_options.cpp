@@ -74,6 +74,7 @@ void declare_scenario(OptionTable& table) {
       .value("capacity", "NAME", "what happens to a full expert's tokens", names_of("capacities"))
       .value("all-to-all", "NAME", "order of the transfers", names_of("all_to_all"))
       .value("network", "NAME", "how transfers are timed", names_of("networks"))
+      .value("calibration", "FILE", "constants that switchyard calibrate fitted", Values::path())
       .list("set", "PATH=VALUE", "any field of the scenario: --set capacity.factor=1.5");
   declare_seed(table);
 }
@@ -116,6 +117,9 @@ void apply_scenario_options(json& document, const ParsedOptions& options) {
   }
   if (const auto network = options.text("network")) {
     object_at("network")["name"] = *network;
+  }
+  if (const auto calibration = options.text("calibration")) {
+    document["calibration"] = *calibration;
   }
   if (const auto seed = options.integer("seed", {0, kLargestSeed})) {
     document["seed"] = *seed;

@@ -286,6 +286,10 @@ const std::string& Fabric::source() const {
   return state_->parts.source;
 }
 
+const std::string& Fabric::calibration() const {
+  return state_->parts.calibration;
+}
+
 bool Fabric::is_calibrated() const {
   return state_->parts.is_calibrated;
 }

@@ -71,6 +71,7 @@ class Fabric {
     std::string name;
     std::string source;  // where the figures come from; "" = not said
     bool is_calibrated = false;
+    std::string calibration;  // file with fitted constants of this machine; "" = none
     std::vector<Device> devices;
     std::vector<Link> links;
     PathPolicy path_policy = PathPolicy::Hashed;
@@ -92,6 +93,8 @@ class Fabric {
   [[nodiscard]] const std::string& name() const;
   [[nodiscard]] const std::string& source() const;
   [[nodiscard]] bool is_calibrated() const;
+  /// Path of the calibration file that goes with the machine; empty if there is none.
+  [[nodiscard]] const std::string& calibration() const;
   [[nodiscard]] std::span<const Device> devices() const;
   [[nodiscard]] std::span<const Link> links() const;
   [[nodiscard]] PathPolicy path_policy() const;

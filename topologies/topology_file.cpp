@@ -216,6 +216,9 @@ Fabric fabric_from_json(const json& given, const Location& where) {
   parts.name = document.value("name", parts.name);
   parts.source = document.value("source", parts.source);
   parts.is_calibrated = document.value("calibrated", parts.is_calibrated);
+  if (document.contains("calibration")) {
+    parts.calibration = named_file(document["calibration"].get<std::string>(), where).string();
+  }
   parts.path_policy =
       policy_of(document.value("path_policy", std::string(path_policy_name(parts.path_policy))));
   parts.path_seed = document.value("path_seed", parts.path_seed);
@@ -245,6 +248,9 @@ json topology_to_json(const Fabric& fabric) {
                 {"path_seed", fabric.path_seed()},
                 {"devices", json::array()},
                 {"links", json::array()}};
+  if (!fabric.calibration().empty()) {
+    document["calibration"] = fabric.calibration();
+  }
   for (const Device& device : fabric.devices()) {
     document["devices"].push_back(device_to_json(device));
   }

@@ -15,7 +15,7 @@ using nlohmann::json;
 void refuse_other_sections(const json& document, const Location& where) {
   for (const auto& [key, value] : document.items()) {
     if (key != "format_version" && key != "topology" && key != "all_to_all" && key != "network" &&
-        key != "seed") {
+        key != "seed" && key != "calibration") {
       throw InvalidInput("a plain matrix has no " + key,
                          where.child(key),
                          "only the topology, the all-to-all algorithm and the network matter");
@@ -50,6 +50,11 @@ ExchangeScenario load_exchange_scenario(const json& document, const Location& wh
   Parameters parameters(values, where.child("network"));
   scenario.network_options = read_network_options(parameters);
   parameters.finish();
+  std::string calibration = whole.value("calibration", "");
+  calibration = calibration.empty() ? scenario.fabric->calibration() : calibration;
+  if (!calibration.empty()) {
+    scenario.calibration = std::make_shared<const Calibration>(read_calibration(calibration));
+  }
   return scenario;
 }
 

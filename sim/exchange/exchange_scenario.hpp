@@ -6,6 +6,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "profiler/calibration/calibration_file.hpp"
 #include "sim/all_to_all.hpp"
 #include "sim/network/network.hpp"
 #include "topologies/fabric.hpp"
@@ -17,11 +18,12 @@ struct ExchangeScenario {
   std::shared_ptr<const AllToAll> all_to_all;
   std::shared_ptr<const Network> network;
   NetworkOptions network_options;
+  std::shared_ptr<const Calibration> calibration;  // null = none
 };
 
-/// Reads "topology", "all_to_all" (one algorithm) and "network" of a scenario document, with the
-/// defaults of one. Throws InvalidInput for mistakes, and for any other section: a plain matrix has
-/// no tokens that placement or capacity could act on.
+/// Reads "topology", "all_to_all" (one algorithm), "network" and "calibration" of a scenario
+/// document, with the defaults of one. Throws InvalidInput for mistakes, and for any other section:
+/// a plain matrix has no tokens that placement or capacity could act on.
 ExchangeScenario load_exchange_scenario(const nlohmann::json& document, const Location& where);
 
 }  // namespace switchyard

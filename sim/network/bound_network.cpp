@@ -29,6 +29,7 @@ class BoundNetwork final : public Network {
       timeline.rank_finish_s[static_cast<std::size_t>(schedule.destination[i])] =
           loads.lower_bound_s;
     }
+    apply_start_up(options, timeline);
     return timeline;
   }
 };

@@ -137,6 +137,7 @@ class FluidNetwork final : public Network {
       price(fabric, schedule, options, timeline);
     }
     timeline.rank_finish_s = rank_finishes(schedule, options, timeline.finish_s);
+    apply_start_up(options, timeline);
     return timeline;
   }
 

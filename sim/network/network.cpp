@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "core/components/suggestion.hpp"
+#include "core/numbers/smooth_maximum.hpp"
 
 namespace switchyard {
 
@@ -162,6 +163,10 @@ void check_network_inputs(const Fabric& fabric,
   }
   check_spread(options.start_spread);
   require_time(options.launch_overhead, "the launch overhead");
+  require_time(options.start_up, "the start-up");
+  if (!(options.start_up_overlap >= 1) || !std::isfinite(options.start_up_overlap)) {
+    throw InvalidInput("the overlap of start-up and transfer must be 1 or more");
+  }
   require_time(options.message_overhead, "the message overhead");
   require_time(options.message_gap, "the message gap");
   if (!(options.flow_rate_cap.value >= 0) || !std::isfinite(options.flow_rate_cap.value)) {
@@ -269,6 +274,26 @@ std::vector<double> rank_finishes(const Schedule& schedule,
     receiver = std::max(receiver, finish_s[i]);
   }
   return finishes;
+}
+
+void apply_start_up(const NetworkOptions& options, Timeline& timeline) {
+  const double start_up = options.start_up.count();
+  if (start_up == 0) {
+    return;
+  }
+  Seconds first{0};
+  if (!options.start_offsets.empty()) {
+    first = *std::ranges::min_element(options.start_offsets);
+  }
+  const double entry = (first + options.launch_overhead).count();
+  const auto delay = [&](double& time) {
+    time = entry + smooth_maximum(start_up, std::max(0.0, time - entry), options.start_up_overlap);
+  };
+  delay(timeline.makespan_s);
+  delay(timeline.lower_bound_s);
+  std::ranges::for_each(timeline.start_s, delay);
+  std::ranges::for_each(timeline.finish_s, delay);
+  std::ranges::for_each(timeline.rank_finish_s, delay);
 }
 
 }  // namespace switchyard

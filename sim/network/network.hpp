@@ -48,6 +48,12 @@ struct LinkChange {
 struct NetworkOptions {
   /// Once per collective: added to the entry of every rank.
   Seconds launch_overhead{0};
+  /// Time to start that partly overlaps with moving bytes; every network applies it last, to all
+  /// times since the first entry: t becomes (start_up^p + t^p)^(1/p), p = start_up_overlap >= 1.
+  /// p = 1 delays everything by start_up, as launch_overhead does; a large p lets the longer of the
+  /// two hide the other. Set by calibration (docs/validation.md).
+  Seconds start_up{0};
+  double start_up_overlap = 1;
   /// LogGP's o: a source rank issues its next transfer no sooner than this, times the messages of
   /// the last transfer, after the last. The first one is issued at once.
   Seconds message_overhead{0};
@@ -127,6 +133,10 @@ std::vector<double> link_rates(const Fabric& fabric, const NetworkOptions& optio
 /// [ranks] when each rank enters: launch overhead, its start offset and what was drawn for it, in
 /// seconds.
 std::vector<double> rank_entries(std::size_t ranks, const NetworkOptions& options);
+
+/// Applies `start_up` to all times of a timeline that was priced without it. Every network calls it
+/// last.
+void apply_start_up(const NetworkOptions& options, Timeline& timeline);
 
 /// Bytes per link, and the lower bound that every network reports: the later of
 /// - the busiest link: earliest entry + its bytes and gap bytes over its rate + least latency;

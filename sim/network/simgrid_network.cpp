@@ -104,6 +104,7 @@ class SimgridNetwork final : public Network {
       timeline.makespan_s = *std::ranges::max_element(timeline.finish_s);
     }
     timeline.rank_finish_s = rank_finishes(schedule, options, timeline.finish_s);
+    apply_start_up(options, timeline);
     return timeline;
   }
 };

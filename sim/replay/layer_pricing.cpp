@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "core/numbers/statistics.hpp"
+#include "sim/replay/calibrated_exchange.hpp"
 
 namespace switchyard {
 namespace {
@@ -229,10 +230,25 @@ PricedExchange LayerPricer::price_exchange(const TrafficMatrix& traffic,
       exchange_of(traffic, scenario_.token_bytes, direction, *scenario_.fabric);
   const AllToAll& algorithm =
       direction == Direction::Dispatch ? *scenario_.dispatch : *scenario_.combine;
-  PricedExchange priced{.schedule = algorithm.schedule(exchange), .timeline = {}};
+  PricedExchange priced;
+  priced.schedule = algorithm.schedule(exchange);
   check_schedule(priced.schedule);
-  priced.timeline =
-      scenario_.network->simulate(*scenario_.fabric, priced.schedule, scenario_.network_options);
+  NetworkOptions options = scenario_.network_options;
+  const CalibrationEntry* entry =
+      scenario_.calibration ? scenario_.calibration->entry_for(direction == Direction::Combine)
+                            : nullptr;
+  if (entry != nullptr) {
+    const ExchangeFeatures features = exchange_features(
+        *scenario_.fabric,
+        algorithm,
+        exchange,
+        priced.schedule,
+        {.experts = static_cast<double>(scenario_.model.experts), .sms = entry->sms});
+    options = calibrated_options(options, entry->constants, features, *scenario_.fabric);
+    priced.outside = outside_range(*entry, features);
+  }
+  priced.timeline = scenario_.network->simulate(*scenario_.fabric, priced.schedule, options);
+  priced.options = std::move(options);
   return priced;
 }
 

@@ -15,6 +15,8 @@ namespace switchyard {
 struct PricedExchange {
   Schedule schedule;
   Timeline timeline;
+  NetworkOptions options;            // the scenario's, calibrated for this exchange
+  std::vector<std::string> outside;  // of the calibration's fitted range, in words
 };
 
 /// A layer before it is put in time.

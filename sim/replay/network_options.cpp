@@ -163,6 +163,13 @@ NetworkOptions read_network_options(Parameters& parameters) {
   const Seconds none{0};
   options.launch_overhead = parameters.get_duration(
       "launch_overhead", none, "once per collective, before its first transfer");
+  options.start_up = parameters.get_duration(
+      "start_up", none, "once per collective, partly hidden behind its transfers");
+  options.start_up_overlap = parameters.get_number(
+      "start_up_overlap",
+      1,
+      {1, 100},
+      "1 = start_up comes on top, large = the longer of start-up and transfer counts");
   options.message_overhead = parameters.get_duration(
       "message_overhead", none, "LogGP o: least time between two message starts of a rank");
   options.message_gap = parameters.get_duration(

@@ -120,6 +120,20 @@ class Loader {
     scenario_.combine = build_component<AllToAll>(
         exchange["combine"], "all-to-all algorithm", place.child("combine"));
     read_network();
+    read_calibration_file();
+  }
+
+  // The scenario's own, else the one its topology names.
+  void read_calibration_file() {
+    std::string path = document_.value("calibration", "");
+    if (path.empty()) {
+      path = scenario_.fabric->calibration();
+    }
+    if (!path.empty()) {
+      scenario_.calibration = std::make_shared<const Calibration>(read_calibration(path));
+      scenario_.calibration_path = path;
+      document_["calibration"] = path;
+    }
   }
 
   void read_network() {

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "profiler/calibration/calibration_file.hpp"
 #include "sim/all_to_all.hpp"
 #include "sim/capacity.hpp"
 #include "sim/model.hpp"
@@ -38,6 +39,8 @@ struct Scenario {
   std::string network_name;
   std::shared_ptr<const Network> network;
   NetworkOptions network_options;
+  std::shared_ptr<const Calibration> calibration;  // null = data-sheet rates, as far as known
+  std::string calibration_path;
   std::uint64_t seed = 0;
   std::string resolved_json;  // canonical, every default filled in
   std::string hash;           // XXH3 of resolved_json, 16 hex digits

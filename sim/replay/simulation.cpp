@@ -66,6 +66,37 @@ double largest(const std::vector<double>& values) {
   return *std::max_element(values.begin(), values.end());
 }
 
+void add_calibration_notes(const Scenario& scenario,
+                           const std::map<std::string, std::string>& outside,
+                           std::vector<std::string>& notes) {
+  const CalibrationEntry* last = nullptr;
+  for (const bool combine : {false, true}) {
+    const CalibrationEntry* entry = scenario.calibration->entry_for(combine);
+    if (entry == nullptr) {
+      notes.push_back(fmt::format("{} is uncalibrated: {} has no constants for it",
+                                  combine ? "combine" : "dispatch",
+                                  scenario.calibration_path));
+    } else if (entry != last) {
+      const ErrorSummary& expected = entry->accuracy.expected();
+      notes.push_back(fmt::format(
+          "{} calibrated by {} ({} on {}): expected error median {:.1f} %, 95 % of rows within "
+          "{:.1f} % ({} {} rows)",
+          entry->direction == "any" ? "exchanges" : entry->direction,
+          scenario.calibration_path,
+          entry->model,
+          entry->hardware,
+          100 * expected.median,
+          100 * expected.p95,
+          expected.rows,
+          entry->accuracy.held_out.rows > 0 ? "held-out" : "fitted"));
+    }
+    last = entry;
+  }
+  for (const auto& [feature, text] : outside) {
+    notes.push_back("outside the calibration's range, the expected error does not hold: " + text);
+  }
+}
+
 // Puts priced layers in time.
 class Replay {
  public:
@@ -144,6 +175,9 @@ class Replay {
     for (std::size_t rank = 0; rank < arrival_.size(); ++rank) {
       arrival_[rank] = start + timeline.rank_finish_s[rank];
     }
+    for (const std::string& text : priced.outside) {
+      outside_.emplace(text.substr(0, text.find(' ')), text);
+    }
     if (hooks_.exchange) {
       hooks_.exchange({.step = layer.step,
                        .layer = layer.layer,
@@ -162,6 +196,7 @@ class Replay {
   std::vector<double> link_rates_;
   std::vector<double> arrival_;  // [ranks] when each rank is done with the layer before
   SimulationResult result_;
+  std::map<std::string, std::string> outside_;  // of the calibration's range, by feature
   double dropped_pairs_ = 0;
   double rerouted_pairs_ = 0;
   double kept_pairs_ = 0;
@@ -280,7 +315,7 @@ SimulationResult Replay::finish(bool is_partial) {
   result_.fidelity = fidelity_of(*scenario_.routing);
   result_.network = scenario_.network_name;
   result_.topology = scenario_.fabric->name();
-  result_.is_calibrated = scenario_.fabric->is_calibrated();
+  result_.is_calibrated = scenario_.fabric->is_calibrated() || scenario_.calibration != nullptr;
   result_.ranks = scenario_.ranks;
   std::set<NodeId> nodes;
   for (std::size_t rank = 0; rank < scenario_.ranks; ++rank) {
@@ -291,6 +326,9 @@ SimulationResult Replay::finish(bool is_partial) {
   result_.top_k = static_cast<std::size_t>(scenario_.model.top_k);
   if (!result_.is_calibrated) {
     result_.notes.emplace_back("topology is uncalibrated: data-sheet rates");
+  }
+  if (scenario_.calibration) {
+    add_calibration_notes(scenario_, outside_, result_.notes);
   }
   if (scenario_.rank_rule != RankRule::Recorded) {
     result_.notes.push_back(

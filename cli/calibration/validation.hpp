@@ -1,0 +1,43 @@
+// The validation page: every data set of a recipe fitted on few rows, the others predicted, and the
+// result written down whatever it is.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cli/calibration/calibration_run.hpp"
+
+namespace switchyard {
+
+/// One data set of a recipe (docs/validation/datasets.json).
+struct ValidationDataset {
+  std::string id;                             // names its figures
+  std::string title;                          // heading
+  std::string file;                           // below the data folder
+  std::string series;                         // column that tells the lines of the figure apart
+  std::string x;                              // column on the horizontal axis
+  std::vector<std::string> figure_selection;  // column=value of the rows in the figure
+  std::vector<std::string> notes;             // what to know, where it fails and why
+  CalibrationRequest request;
+};
+
+/// Reads and checks a recipe; files are looked for below `data`. Throws InvalidInput with the place
+/// of the mistake.
+std::vector<ValidationDataset> read_validation_recipe(const std::filesystem::path& recipe,
+                                                      const std::filesystem::path& data);
+
+/// The page and its figures, file name -> SVG text.
+struct ValidationPage {
+  std::string markdown;
+  std::map<std::string, std::string> figures;
+};
+
+/// Runs every data set. `command` is what the page says regenerates it; `figure_folder` is the path
+/// of the figures relative to the page.
+ValidationPage validate(const std::vector<ValidationDataset>& datasets,
+                        const std::string& command,
+                        const std::string& figure_folder);
+
+}  // namespace switchyard

@@ -1,0 +1,259 @@
+#include "profiler/measurements/measurement.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+#include <sstream>
+
+#include <fmt/format.h>
+
+#include "core/components/suggestion.hpp"
+#include "core/files/text_reader.hpp"
+#include "profiler/measurements/measurement_tables.hpp"
+
+namespace switchyard {
+namespace {
+
+/// The format whose columns are all there; else a complaint about the format that is nearest.
+const TableFormat& format_of(const std::vector<std::string>& header, const Location& where) {
+  const TableFormat* nearest = nullptr;
+  std::vector<std::string> least(1000);
+  for (const TableFormat& format : table_formats()) {
+    std::vector<std::string> missing;
+    for (const std::string_view column : format.columns) {
+      if (std::ranges::find(header, column) == header.end()) {
+        missing.emplace_back(column);
+      }
+    }
+    if (missing.empty()) {
+      return format;
+    }
+    if (missing.size() < least.size()) {
+      least = missing;
+      nearest = &format;
+    }
+  }
+  if (least.size() == nearest->columns.size()) {
+    throw InvalidInput("is no table of measurements",
+                       where,
+                       "the first line must name the columns (docs/file_formats.md)");
+  }
+  throw InvalidInput(fmt::format("missing columns: {}", fmt::join(least, ", ")),
+                     where,
+                     fmt::format("looks like {}; units are part of the names", nearest->name));
+}
+
+/// The common names of what every row knows, so that one --select works for all tables.
+void add_common_names(Measurement& row) {
+  const auto add = [&](const char* name, std::int64_t value) {
+    row.columns.emplace(name, std::to_string(value));
+  };
+  row.columns.emplace("op", row.operation);
+  add("ep_size", row.ranks);
+  add("nodes", row.nodes);
+  add("tokens_per_rank", row.tokens);
+  add("hidden", row.hidden);
+  add("topk", row.top_k);
+  add("num_experts", row.experts);
+  add("num_sms", row.sms);
+  add("message_bytes", row.message_bytes);
+}
+
+struct ColumnIsValue {
+  std::string column;
+  std::string value;
+};
+
+ColumnIsValue parse_condition(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    throw InvalidInput(fmt::format("\"{}\" does not select rows", text),
+                       {},
+                       "write column=value, such as op=combine_low_latency");
+  }
+  return {.column = text.substr(0, equals), .value = text.substr(equals + 1)};
+}
+
+/// "#  Rank  3 Group  0 Pid 12 on node1 device  3 [...]": the host's name.
+std::string host_of(const std::string& line) {
+  std::istringstream words(line);
+  std::string word;
+  while (words >> word) {
+    if (word == "on" && words >> word) {
+      return word;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string_view exchange_kind_name(ExchangeKind kind) {
+  switch (kind) {
+    case ExchangeKind::AllToAll:
+      return "all_to_all";
+    case ExchangeKind::LowLatencyDispatch:
+      return "low_latency_dispatch";
+    case ExchangeKind::LowLatencyCombine:
+      return "low_latency_combine";
+    case ExchangeKind::NormalDispatch:
+      return "normal_dispatch";
+    case ExchangeKind::NormalCombine:
+      return "normal_combine";
+    case ExchangeKind::NvlinkDispatch:
+      return "nvlink_dispatch";
+    case ExchangeKind::NvlinkCombine:
+      return "nvlink_combine";
+  }
+  throw InternalError("an exchange kind without a name");
+}
+
+bool is_combine(ExchangeKind kind) {
+  return kind == ExchangeKind::LowLatencyCombine || kind == ExchangeKind::NormalCombine ||
+         kind == ExchangeKind::NvlinkCombine;
+}
+
+MeasurementTable read_nccl_tests(const std::filesystem::path& path,
+                                 const MeasurementDefaults& defaults) {
+  // size count type redop root time algbw busbw ...: out-of-place comes first.
+  constexpr std::size_t kTime = 5;
+  constexpr std::size_t kBusBandwidth = 7;
+  constexpr double kMicro = 1e-6;
+  constexpr double kGiga = 1e9;
+  MeasurementTable table;
+  std::set<std::string> hosts;
+  std::int64_t ranks = 0;
+  TextReader reader(path);
+  std::string_view line;
+  while (reader.next(line)) {
+    const std::string text(line);
+    if (text.starts_with('#')) {
+      if (text.find(" Rank ") != std::string::npos) {
+        ++ranks;
+        hosts.insert(host_of(text));
+      }
+      continue;
+    }
+    std::istringstream words(text);
+    std::vector<std::string> fields;
+    for (std::string word; words >> word;) {
+      fields.push_back(word);
+    }
+    if (fields.size() <= kBusBandwidth ||
+        !std::ranges::all_of(fields[0], [](unsigned char c) { return std::isdigit(c) != 0; })) {
+      continue;  // messages between the lines
+    }
+    const std::map<std::string, std::string> named{
+        {"size", fields[0]}, {"time_us", fields[kTime]}, {"busbw", fields[kBusBandwidth]}};
+    const TableRow values(named, reader.where());
+    Measurement row{.source = path.filename().string(),
+                    .operation = "alltoall",
+                    .message_bytes = values.integer("size"),
+                    .seconds = values.number("time_us") * kMicro,
+                    .bandwidth = values.number("busbw") * kGiga,
+                    .bytes_definition = "nccl_busbw",
+                    .columns = named,
+                    .where = reader.where()};
+    if (row.message_bytes > 0) {  // a size of 0 measures nothing
+      table.rows.push_back(std::move(row));
+    }
+  }
+  ranks = ranks > 0 ? ranks : defaults.ranks;
+  const auto nodes = hosts.empty() ? std::max<std::int64_t>(1, defaults.nodes)
+                                   : static_cast<std::int64_t>(hosts.size());
+  if (!table.rows.empty() && ranks < 2) {
+    throw InvalidInput("does not list its ranks", {path.string(), ""}, "say --ranks N [--nodes N]");
+  }
+  for (Measurement& row : table.rows) {
+    row.ranks = ranks;
+    row.nodes = nodes;
+    add_common_names(row);
+  }
+  return table;
+}
+
+MeasurementTable read_measurements(const std::filesystem::path& path,
+                                   const MeasurementDefaults& defaults) {
+  TextReader reader(path);
+  std::string_view line;
+  if (!reader.next(line)) {
+    throw InvalidInput("is empty", {path.string(), ""});
+  }
+  MeasurementTable table;
+  if (line.starts_with('#')) {
+    table = read_nccl_tests(path, defaults);
+  } else {
+    const std::vector<std::string> header = split_csv_line(line, reader.where());
+    const TableFormat& format = format_of(header, reader.where());
+    while (reader.next(line)) {
+      if (line.empty()) {
+        continue;
+      }
+      const std::vector<std::string> fields = split_csv_line(line, reader.where());
+      std::map<std::string, std::string> named;
+      // Publishers leave out empty fields at the end of a line.
+      for (std::size_t i = 0; i < header.size(); ++i) {
+        named[header[i]] = i < fields.size() ? fields[i] : "";
+      }
+      if (fields.size() > header.size()) {
+        throw InvalidInput(fmt::format("{} fields under {} columns", fields.size(), header.size()),
+                           reader.where());
+      }
+      auto rows = format.rows(TableRow(named, reader.where()), defaults);
+      table.skipped += rows.empty() ? 1 : 0;
+      for (Measurement& row : rows) {
+        add_common_names(row);
+        table.rows.push_back(std::move(row));
+      }
+    }
+  }
+  if (table.rows.empty()) {
+    throw InvalidInput("holds no measured all-to-all", {path.string(), ""});
+  }
+  return table;
+}
+
+std::vector<Measurement> select_rows(const std::vector<Measurement>& rows,
+                                     const std::string& column_is_value) {
+  const ColumnIsValue wanted = parse_condition(column_is_value);
+  std::vector<Measurement> selected;
+  std::set<std::string> columns;
+  std::set<std::string> values;
+  for (const Measurement& row : rows) {
+    for (const auto& [name, text] : row.columns) {
+      columns.insert(name);
+    }
+    const auto found = row.columns.find(wanted.column);
+    if (found != row.columns.end()) {
+      values.insert(found->second);
+      if (found->second == wanted.value) {
+        selected.push_back(row);
+      }
+    }
+  }
+  if (!columns.contains(wanted.column)) {
+    const std::vector<std::string> known(columns.begin(), columns.end());
+    throw InvalidInput(fmt::format("no row has a column \"{}\"", wanted.column),
+                       {},
+                       suggestion_hint(wanted.column, known));
+  }
+  if (selected.empty()) {
+    const std::vector<std::string> known(values.begin(), values.end());
+    throw InvalidInput(fmt::format("no row has {} = \"{}\"", wanted.column, wanted.value),
+                       {},
+                       suggestion_hint(wanted.value, known));
+  }
+  return selected;
+}
+
+void require_usable(const std::vector<Measurement>& rows) {
+  for (const Measurement& row : rows) {
+    if (!row.problem.empty()) {
+      throw InvalidInput(fmt::format("{} {}", row.operation, row.problem),
+                         row.where,
+                         "leave such rows out with --select column=value");
+    }
+  }
+}
+
+}  // namespace switchyard

@@ -16,7 +16,8 @@ namespace {
 
 // Random routing of this many tokens a rank is as even as of any more; longer batches are scaled.
 constexpr std::int64_t kMostRouted = 1024;
-constexpr double kDeviceSms = 132;  // H100, H200 and H800 SXM
+constexpr int kForwardedChunks = 8;  // DeepEP forwards in far smaller ones: no visible fill
+constexpr double kDeviceSms = 132;   // H100, H200 and H800 SXM
 
 std::shared_ptr<const AllToAll> algorithm_of(ExchangeKind kind) {
   std::string name = "direct";
@@ -31,6 +32,7 @@ std::shared_ptr<const AllToAll> algorithm_of(ExchangeKind kind) {
     case ExchangeKind::NormalDispatch:
     case ExchangeKind::NormalCombine:
       name = "node_dedup";
+      values["chunks"] = kForwardedChunks;
       break;
     case ExchangeKind::NvlinkDispatch:
     case ExchangeKind::NvlinkCombine:

@@ -33,6 +33,12 @@ constexpr std::array<ConstantInfo, kConstantCount> kInfos{{
      0.1e-9,
      1e-6,
      "more start-up for each expert: counters and flags per stream"},
+    {Constant::NetworkLatency,
+     "network_latency",
+     ConstantUnit::Time,
+     1e-9,
+     200e-6,
+     "more start-up once bytes leave the node"},
     {Constant::BulkLatency,
      "bulk_latency",
      ConstantUnit::Time,
@@ -63,12 +69,12 @@ constexpr std::array<ConstantInfo, kConstantCount> kInfos{{
      0.1e9,
      300e9,
      "bytes that one SM copies or casts a second"},
-    {Constant::LocalRate,
-     "local_rate",
+    {Constant::TokenRate,
+     "token_rate",
      ConstantUnit::Rate,
-     10e9,
+     0.1e9,
      20000e9,
-     "rate of what stays on its own rank but is copied all the same"},
+     "rate of reading each token once, whatever its copies; of one SM where their number is known"},
     {Constant::PipelineChunk,
      "pipeline_chunk",
      ConstantUnit::Size,
@@ -115,13 +121,15 @@ Parts parts_of(const ModelConstants& constants, const ExchangeFeatures& features
   Parts parts;
   parts.start = value(Constant::Launch) + value(Constant::PerExpert) * features.experts +
                 value(Constant::PerDoubling) * std::log2(std::max(1.0, features.ranks));
+  parts.start += features.nodes > 1 ? value(Constant::NetworkLatency) : 0;
   parts.overlap = std::max(1.0, value(Constant::Overlap));
   const double up_rate = rate(Constant::ScaleUpRate, features.scale_up_link_rate);
   const double out_rate = rate(Constant::ScaleOutRate, features.scale_out_link_rate);
   const double chunk = value(Constant::PipelineChunk);
   const double staged = time_at(features.staged_bytes, features.sms * value(Constant::SmRate));
-  const double copied = std::hypot(time_at(features.scale_up_bytes, up_rate), staged) +
-                        time_at(features.local_bytes, value(Constant::LocalRate));
+  const double copied =
+      std::hypot(time_at(features.scale_up_bytes, up_rate), staged) +
+      time_at(features.token_bytes, std::max(1.0, features.sms) * value(Constant::TokenRate));
   parts.up = with_fill(copied, chunk, up_rate);
   parts.out = with_fill(time_at(features.scale_out_bytes, out_rate), chunk, out_rate);
   if (features.scale_up_bytes <= 0) {  // no port inside a node could carry it in a simulation
@@ -215,6 +223,7 @@ std::span<const ModelFamily> model_families() {
        {Constant::Launch,
         Constant::PerDoubling,
         Constant::PerExpert,
+        Constant::NetworkLatency,
         Constant::ScaleUpRate,
         Constant::ScaleOutRate,
         Constant::SmRate,
@@ -226,6 +235,7 @@ std::span<const ModelFamily> model_families() {
         Constant::ScaleUpRate,
         Constant::ScaleOutRate,
         Constant::SmRate,
+        Constant::TokenRate,
         Constant::PipelineChunk,
         Constant::Overlap},
        0},
@@ -234,7 +244,7 @@ std::span<const ModelFamily> model_families() {
        {Constant::Launch,
         Constant::PerDoubling,
         Constant::ScaleUpRate,
-        Constant::LocalRate,
+        Constant::TokenRate,
         Constant::Overlap},
        0},
   };

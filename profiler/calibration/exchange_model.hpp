@@ -1,9 +1,10 @@
-// How long an exchange takes beyond bytes over data-sheet rates: eleven constants, of which a
+// How long an exchange takes beyond bytes over data-sheet rates: twelve constants, of which a
 // calibration fits at most six, each a thing one could measure alone.
 //
 //   start    = launch + per_doubling x log2(ranks) + per_expert x experts
+//              + network_latency if there are several nodes
 //   up       = |(scale-up bytes / scale_up_rate, staged bytes / (SMs x sm_rate))|
-//              + local bytes / local_rate
+//              + token bytes / ((SMs or 1) x token_rate)
 //   out      = scale-out bytes / scale_out_rate
 //   transfer = max(up, out), each + its pipeline fill: (chunk / rate) x (1 - exp(-bytes / chunk))
 //   time     = smooth maximum of start + bulk_latency and transfer, with exponent `overlap`
@@ -23,17 +24,18 @@ enum class Constant : std::uint8_t {
   Launch,
   PerDoubling,
   PerExpert,
+  NetworkLatency,
   BulkLatency,
   EagerRate,
   ScaleUpRate,
   ScaleOutRate,
   SmRate,
-  LocalRate,
+  TokenRate,
   PipelineChunk,
   Overlap,
 };
 
-inline constexpr std::size_t kConstantCount = 11;
+inline constexpr std::size_t kConstantCount = 12;
 inline constexpr std::size_t kMostFitted = 6;
 
 /// Values by Constant, in seconds, bytes, bytes/s or 1. 0 = the term is absent (a rate: the link's
@@ -80,7 +82,7 @@ struct ExchangeFeatures {
   double sms = 0;                 // that move data; 0 = not known
   double scale_up_bytes = 0;      // through the busiest GPU port inside a node, one direction
   double scale_out_bytes = 0;     // through the busiest NIC, one direction
-  double local_bytes = 0;         // that never leave their rank, largest rank
+  double token_bytes = 0;         // of the tokens that start on a rank, once each; largest rank
   double staged_bytes = 0;        // that the SMs of the busiest rank copy
   double peer_bytes = 0;          // largest block between two ranks
   double latency_s = 0;           // of the longest route

@@ -23,6 +23,7 @@ constexpr double kRobustScale = 0.05;  // errors beyond 5 % lose weight
 constexpr double kConfidence = 0.975;  // each side of a 95 % interval
 constexpr double kStep = 1e-5;         // of the central differences
 constexpr double kWidestRatio = 3;     // high / value beyond which a constant is not determined
+constexpr double kCopyDigits = 4;      // copies per token that differ by less are alike
 constexpr double kLeastCurvature = 0.1;
 constexpr std::uint64_t kPurposeStart = 0x66697473ULL;
 constexpr std::uint64_t kPurposeHoldOut = 0x686f6c64ULL;
@@ -201,9 +202,12 @@ bool is_determinable(Constant constant, const std::vector<FitPoint>& points) {
       return any(&ExchangeFeatures::scale_up_bytes);
     case Constant::ScaleOutRate:
       return any(&ExchangeFeatures::scale_out_bytes);
-    case Constant::LocalRate:
-      return any(&ExchangeFeatures::local_bytes) &&
-             varies(points, [](const ExchangeFeatures& f) { return f.ranks; });
+    case Constant::TokenRate:  // told apart from the port by how often a token is copied
+      return any(&ExchangeFeatures::token_bytes) && varies(points, [](const ExchangeFeatures& f) {
+               return std::round(kCopyDigits * f.staged_bytes / std::max(1.0, f.token_bytes));
+             });
+    case Constant::NetworkLatency:
+      return varies(points, [](const ExchangeFeatures& f) { return f.nodes > 1 ? 1.0 : 0.0; });
     default:
       return true;
   }

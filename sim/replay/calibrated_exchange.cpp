@@ -66,7 +66,6 @@ ExchangeFeatures exchange_features(const Fabric& fabric,
   const bool casts_once =
       per_copy && exchange.direction == Direction::Dispatch && !exchange.token_bytes.empty();
   for (std::size_t rank = 0; rank < moved.rows(); ++rank) {
-    features.local_bytes = std::max(features.local_bytes, static_cast<double>(moved(rank, rank)));
     const std::int64_t staged = casts_once ? exchange.token_bytes[rank] : row_sum(moved, rank);
     features.staged_bytes = std::max(features.staged_bytes, static_cast<double>(staged));
     for (std::size_t peer = 0; peer < moved.columns(); ++peer) {
@@ -74,6 +73,9 @@ ExchangeFeatures exchange_features(const Fabric& fabric,
         features.peer_bytes = std::max(features.peer_bytes, static_cast<double>(moved(rank, peer)));
       }
     }
+  }
+  if (!exchange.token_bytes.empty()) {
+    features.token_bytes = static_cast<double>(std::ranges::max(exchange.token_bytes));
   }
   const RouteTable& routes = fabric.routes(schedule.rank_count);
   for (std::size_t i = 0; i < schedule.transfer_count(); ++i) {

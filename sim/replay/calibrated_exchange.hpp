@@ -16,7 +16,8 @@ struct ExchangeContext {
 };
 
 /// Features of one exchange: bytes through the busiest GPU port and NIC by the fabric's routes,
-/// what stays local, what the SMs copy. A dispatch that sends a message per expert stages each
+/// and what
+/// the SMs copy. A dispatch that sends a message per expert stages each
 /// token once (it casts it once and reads it k times); every other kernel stages each copy.
 ExchangeFeatures exchange_features(const Fabric& fabric,
                                    const AllToAll& algorithm,

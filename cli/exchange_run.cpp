@@ -61,7 +61,7 @@ OneExchange exchange_of_file(const ParsedOptions& options, const json& document)
       scenario.calibration ? scenario.calibration->entry_for(/*combine=*/false) : nullptr;
   if (entry != nullptr) {
     const ExchangeFeatures features = exchange_features(
-        *one.fabric, *scenario.all_to_all, exchange, one.schedule, {.sms = entry->sms});
+        *one.fabric, *scenario.all_to_all, exchange, one.schedule, {.sms = assumed_sms(*entry, 0)});
     one.options = calibrated_options(one.options, entry->constants, features, *one.fabric);
   }
   one.timeline = one.network->simulate(*one.fabric, one.schedule, one.options);

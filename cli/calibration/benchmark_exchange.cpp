@@ -17,7 +17,6 @@ namespace {
 // Random routing of this many tokens a rank is as even as of any more; longer batches are scaled.
 constexpr std::int64_t kMostRouted = 1024;
 constexpr int kForwardedChunks = 8;  // DeepEP forwards in far smaller ones: no visible fill
-constexpr double kDeviceSms = 132;   // H100, H200 and H800 SXM
 
 std::shared_ptr<const AllToAll> algorithm_of(ExchangeKind kind) {
   std::string name = "direct";
@@ -63,11 +62,7 @@ double sms_of(const Measurement& row) {
   }
   const bool low_latency =
       row.kind == ExchangeKind::LowLatencyDispatch || row.kind == ExchangeKind::LowLatencyCombine;
-  if (!low_latency) {
-    return 0;
-  }
-  const auto experts = static_cast<double>(row.experts);
-  return std::floor(experts / std::ceil(experts / kDeviceSms));
+  return low_latency ? low_latency_sms(static_cast<double>(row.experts)) : 0;
 }
 
 BenchmarkBuilder::BenchmarkBuilder(std::shared_ptr<const Fabric> fabric, std::uint64_t seed)

@@ -42,8 +42,7 @@ class BenchmarkBuilder {
   std::map<std::string, TrafficMatrix> traffic_;  // by routing and shape: sweeps repeat them
 };
 
-/// SMs that move data: the row's own, or for DeepEP's low-latency kernels what their launch comes
-/// to on a device of 132 SMs: experts / ceil(experts / 132) (csrc/kernels/internode_ll.cu).
+/// SMs that move data: the row's own, or what the low-latency kernels use; 0 = not known.
 double sms_of(const Measurement& row);
 
 }  // namespace switchyard

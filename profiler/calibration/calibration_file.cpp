@@ -151,6 +151,22 @@ const CalibrationEntry* Calibration::entry_for(bool combine) const {
   return nullptr;
 }
 
+double low_latency_sms(double experts) {
+  constexpr double kDeviceSms = 132;
+  return experts > 0 ? std::floor(experts / std::ceil(experts / kDeviceSms)) : 0;
+}
+
+double assumed_sms(const CalibrationEntry& entry, double experts) {
+  if (entry.sms > 0) {
+    return entry.sms;
+  }
+  if (entry.model == "low_latency") {
+    return low_latency_sms(experts);
+  }
+  const auto found = entry.range.find("sms");
+  return found == entry.range.end() ? 0 : found->second.high;
+}
+
 std::map<std::string, FittedRange> fitted_range(const std::vector<FitPoint>& points) {
   std::map<std::string, FittedRange> range;
   for (const RangedFeature& feature : kRanged) {

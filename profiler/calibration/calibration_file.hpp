@@ -46,7 +46,14 @@ struct Calibration {
   [[nodiscard]] const CalibrationEntry* entry_for(bool combine) const;
 };
 
-/// The range that calibrated() checks, from the points of a fit.
+/// SMs of DeepEP's low-latency kernels on a device of 132 (H100, H200, H800 SXM), from the number
+/// of experts: experts / ceil(experts / 132) (csrc/kernels/internode_ll.cu).
+double low_latency_sms(double experts);
+/// SMs to assume for an exchange whose kernel nobody named: those of the fitted rows if they agree;
+/// what the low-latency kernels would use; else the most that any fitted row used.
+double assumed_sms(const CalibrationEntry& entry, double experts);
+
+/// The range that outside_range() checks, from the points of a fit.
 std::map<std::string, FittedRange> fitted_range(const std::vector<FitPoint>& points);
 /// What of `features` is outside by more than a tenth: "ranks 64 (fitted 8 to 16)".
 std::vector<std::string> outside_range(const CalibrationEntry& entry,

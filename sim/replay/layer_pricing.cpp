@@ -238,12 +238,12 @@ PricedExchange LayerPricer::price_exchange(const TrafficMatrix& traffic,
       scenario_.calibration ? scenario_.calibration->entry_for(direction == Direction::Combine)
                             : nullptr;
   if (entry != nullptr) {
-    const ExchangeFeatures features = exchange_features(
-        *scenario_.fabric,
-        algorithm,
-        exchange,
-        priced.schedule,
-        {.experts = static_cast<double>(scenario_.model.experts), .sms = entry->sms});
+    const ExchangeFeatures features =
+        exchange_features(*scenario_.fabric,
+                          algorithm,
+                          exchange,
+                          priced.schedule,
+                          {.experts = experts, .sms = assumed_sms(*entry, experts)});
     options = calibrated_options(options, entry->constants, features, *scenario_.fabric);
     priced.outside = outside_range(*entry, features);
   }

@@ -66,6 +66,7 @@ CalibrationRequest request_of(const ParsedOptions& options) {
   request.defaults = {.experts = options.integer("experts", {1, 1 << 20}).value_or(0),
                       .ranks = options.integer("ranks", {2, kMostRanks}).value_or(0),
                       .nodes = options.integer("nodes", {1, kMostRanks}).value_or(0),
+                      .importer_settings = options.texts("set"),
                       .bytes_definition = options.text_or("bytes-definition", "")};
   if (!request.defaults.bytes_definition.empty()) {
     static_cast<void>(byte_definition(request.defaults.bytes_definition));
@@ -117,7 +118,7 @@ class CalibrateCommand final : public Command {
 
   void declare(OptionTable& table) const override {
     table.argument("MEASUREMENTS",
-                   "CSV tables or nccl-tests text output; columns: docs/file_formats.md",
+                   "CSV tables (docs/file_formats.md), nccl-tests output or other profiles",
                    Values::path(),
                    /*repeats=*/true);
     table
@@ -140,6 +141,7 @@ class CalibrateCommand final : public Command {
         .value("experts", "N", "experts of rows that do not say")
         .value("ranks", "N", "ranks of nccl-tests output without its list of devices")
         .value("nodes", "N", "the same for nodes")
+        .list("set", "NAME=VALUE", "parameter of a profile's importer: --set operation=alltoall")
         .value("network",
                "NAME",
                "prices the rows under the fitted constants; default: fluid",

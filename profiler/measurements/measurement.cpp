@@ -1,15 +1,14 @@
 #include "profiler/measurements/measurement.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <set>
-#include <sstream>
 
 #include <fmt/format.h>
 
 #include "core/components/suggestion.hpp"
 #include "core/files/text_reader.hpp"
 #include "profiler/measurements/measurement_tables.hpp"
+#include "profiler/measurements/timeline_measurements.hpp"
 
 namespace switchyard {
 namespace {
@@ -74,18 +73,6 @@ ColumnIsValue parse_condition(const std::string& text) {
   return {.column = text.substr(0, equals), .value = text.substr(equals + 1)};
 }
 
-/// "#  Rank  3 Group  0 Pid 12 on node1 device  3 [...]": the host's name.
-std::string host_of(const std::string& line) {
-  std::istringstream words(line);
-  std::string word;
-  while (words >> word) {
-    if (word == "on" && words >> word) {
-      return word;
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
 std::string_view exchange_kind_name(ExchangeKind kind) {
@@ -113,76 +100,18 @@ bool is_combine(ExchangeKind kind) {
          kind == ExchangeKind::NvlinkCombine;
 }
 
-MeasurementTable read_nccl_tests(const std::filesystem::path& path,
-                                 const MeasurementDefaults& defaults) {
-  // size count type redop root time algbw busbw ...: out-of-place comes first.
-  constexpr std::size_t kTime = 5;
-  constexpr std::size_t kBusBandwidth = 7;
-  constexpr double kMicro = 1e-6;
-  constexpr double kGiga = 1e9;
-  MeasurementTable table;
-  std::set<std::string> hosts;
-  std::int64_t ranks = 0;
-  TextReader reader(path);
-  std::string_view line;
-  while (reader.next(line)) {
-    const std::string text(line);
-    if (text.starts_with('#')) {
-      if (text.find(" Rank ") != std::string::npos) {
-        ++ranks;
-        hosts.insert(host_of(text));
-      }
-      continue;
-    }
-    std::istringstream words(text);
-    std::vector<std::string> fields;
-    for (std::string word; words >> word;) {
-      fields.push_back(word);
-    }
-    if (fields.size() <= kBusBandwidth ||
-        !std::ranges::all_of(fields[0], [](unsigned char c) { return std::isdigit(c) != 0; })) {
-      continue;  // messages between the lines
-    }
-    const std::map<std::string, std::string> named{
-        {"size", fields[0]}, {"time_us", fields[kTime]}, {"busbw", fields[kBusBandwidth]}};
-    const TableRow values(named, reader.where());
-    Measurement row{.source = path.filename().string(),
-                    .operation = "alltoall",
-                    .message_bytes = values.integer("size"),
-                    .seconds = values.number("time_us") * kMicro,
-                    .bandwidth = values.number("busbw") * kGiga,
-                    .bytes_definition = "nccl_busbw",
-                    .columns = named,
-                    .where = reader.where()};
-    if (row.message_bytes > 0) {  // a size of 0 measures nothing
-      table.rows.push_back(std::move(row));
-    }
-  }
-  ranks = ranks > 0 ? ranks : defaults.ranks;
-  const auto nodes = hosts.empty() ? std::max<std::int64_t>(1, defaults.nodes)
-                                   : static_cast<std::int64_t>(hosts.size());
-  if (!table.rows.empty() && ranks < 2) {
-    throw InvalidInput("does not list its ranks", {path.string(), ""}, "say --ranks N [--nodes N]");
-  }
-  for (Measurement& row : table.rows) {
-    row.ranks = ranks;
-    row.nodes = nodes;
-    add_common_names(row);
-  }
-  return table;
-}
-
 MeasurementTable read_measurements(const std::filesystem::path& path,
                                    const MeasurementDefaults& defaults) {
-  TextReader reader(path);
-  std::string_view line;
-  if (!reader.next(line)) {
-    throw InvalidInput("is empty", {path.string(), ""});
-  }
   MeasurementTable table;
-  if (line.starts_with('#')) {
-    table = read_nccl_tests(path, defaults);
+  if (is_measured_timeline(path)) {
+    table = read_timeline_measurements(path, defaults);
+    std::ranges::for_each(table.rows, add_common_names);
   } else {
+    TextReader reader(path);
+    std::string_view line;
+    if (!reader.next(line)) {
+      throw InvalidInput("is empty", {path.string(), ""});
+    }
     const std::vector<std::string> header = split_csv_line(line, reader.where());
     const TableFormat& format = format_of(header, reader.where());
     while (reader.next(line)) {

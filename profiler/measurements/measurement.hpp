@@ -55,19 +55,20 @@ struct Measurement {
 
 /// What tables leave out, or write in words.
 struct MeasurementDefaults {
-  std::int64_t experts = 0;      // for rows that do not say; 0 = such rows have a problem
-  std::int64_t ranks = 0;        // for nccl-tests output without its list of devices
-  std::int64_t nodes = 0;        // the same
-  std::string bytes_definition;  // instead of the one that goes with the operation
+  std::int64_t experts = 0;  // for rows that do not say; 0 = such rows have a problem
+  std::int64_t ranks = 0;    // for nccl-tests output without its list of devices
+  std::int64_t nodes = 0;    // of what does not name its hosts; 0 = one
+  std::vector<std::string> importer_settings;  // "name=value", for profiles
+  std::string bytes_definition;                // instead of the one that goes with the operation
 };
 
 /// Reads a table, recognised by its header line: the common columns (docs/file_formats.md,
-/// "Measurements"), aiconfigurator's trtllm_alltoall and wideep_deepep_normal columns, or the text
-/// that nccl-tests print for alltoall. Rows of operations that are no all-to-all (allreduce ...)
-/// are left out and counted. Throws InvalidInput for a missing column, a negative, zero or
-/// unreadable number and a table without rows. A row that lacks what its operation needs (no
-/// latency and no bandwidth, no message size ...) says so in `problem`: tables mix such rows with
-/// good ones.
+/// "Measurements"), aiconfigurator's trtllm_alltoall and wideep_deepep_normal columns, or any
+/// profile that an importer reads: nccl-tests output, a measured timeline. Rows of operations that
+/// are no all-to-all (allreduce ...) are left out and counted. Throws InvalidInput for a missing
+/// column, a negative, zero or unreadable number and a table without rows. A row that lacks what
+/// its operation needs (no latency and no bandwidth, no message size ...) says so in `problem`:
+/// tables mix such rows with good ones.
 struct MeasurementTable {
   std::vector<Measurement> rows;
   std::int64_t skipped = 0;  // rows of other operations

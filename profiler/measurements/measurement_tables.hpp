@@ -44,8 +44,4 @@ const std::vector<TableFormat>& table_formats();
 /// Fields of a CSV line; "a ""quoted"", field" is one field.
 std::vector<std::string> split_csv_line(std::string_view line, const Location& where);
 
-/// The text output of nccl-tests' alltoall_perf: out-of-place columns.
-MeasurementTable read_nccl_tests(const std::filesystem::path& path,
-                                 const MeasurementDefaults& defaults);
-
 }  // namespace switchyard

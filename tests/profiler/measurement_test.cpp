@@ -93,24 +93,25 @@ TEST_F(Measurements, SelectionSuggestsColumnsAndValues) {
   expect_message([&] { select_rows(table.rows, "ep_size"); }, "write column=value");
 }
 
-TEST_F(Measurements, NcclTestsOutputGivesRanksAndHosts) {
-  const std::string text =
-      "# nThread 1 nGpus 1 minBytes 8 maxBytes 128\n"
-      "#  Rank  0 Group  0 Pid  11 on  alpha device  0 [0x1b] NVIDIA H100\n"
-      "#  Rank  1 Group  0 Pid  12 on   beta device  0 [0x1b] NVIDIA H100\n"
+TEST_F(Measurements, NcclTestsOutputComesThroughItsImporter) {
+  const std::string table_text =
       "#       size         count      type   redop    root     time   algbw   busbw #wrong\n"
       "     1048576        131072     float    none      -1    28.42   36.89   18.45      0\n"
       "     2097152        262144     float    none      -1    40.00   52.43   26.21    N/A\n"
       "# Avg bus bandwidth    : 22.3\n";
-  const auto table = read(text);
+  const std::string devices =
+      "# nThread 1 nGpus 1 minBytes 8 maxBytes 128\n"
+      "#  Rank  0 Group  0 Pid  11 on  alpha device  0 [0x1b] NVIDIA H100\n"
+      "#  Rank  1 Group  0 Pid  12 on   beta device  0 [0x1b] NVIDIA H100\n";
+  const std::vector<std::string> alltoall{"operation=alltoall"};
+  const auto table = read(devices + table_text, {.nodes = 2, .importer_settings = alltoall});
   ASSERT_EQ(table.rows.size(), 2U);
   EXPECT_EQ(table.rows[0].ranks, 2);
   EXPECT_EQ(table.rows[0].nodes, 2);
-  EXPECT_DOUBLE_EQ(table.rows[0].seconds, 28.42e-6);
+  EXPECT_NEAR(table.rows[0].seconds, 28.42e-6, 1e-12);
   EXPECT_EQ(table.rows[1].message_bytes, 2097152);
-  const std::string bare = "# size\n 1024 128 float none -1 9.0 0.1 0.1 0\n";
-  expect_message([&] { read(bare); }, "say --ranks N");
-  EXPECT_EQ(read(bare, {.ranks = 8}).rows[0].ranks, 8);
+  expect_message([&] { read(table_text, {.importer_settings = alltoall}); }, "say --ranks N");
+  EXPECT_EQ(read(table_text, {.ranks = 8, .importer_settings = alltoall}).rows[0].ranks, 8);
 }
 
 }  // namespace

@@ -66,7 +66,7 @@ TEST_P(StartUp, RefusesAnOverlapBelowOne) {
 INSTANTIATE_TEST_SUITE_P(Networks,
                          StartUp,
                          ::testing::Values("fluid", "bound", "simgrid"),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& network) { return network.param; });
 
 }  // namespace
 }  // namespace switchyard::testing

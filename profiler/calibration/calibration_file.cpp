@@ -17,7 +17,7 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr const char* kSchemaPath = "profiler/calibration/schema/calibration.schema.json";
+constexpr const char* kSchemaPath = "profiler/schema/calibration.schema.json";
 constexpr double kSlack = 0.1;  // of a range: this little beyond it is not worth a warning
 constexpr double kShareDigits = 1e6;
 
@@ -187,7 +187,8 @@ std::vector<std::string> outside_range(const CalibrationEntry& entry,
   for (const RangedFeature& feature : kRanged) {
     const auto found = entry.range.find(feature.name);
     const double value = features.*feature.value;
-    if (found == entry.range.end() ||
+    // All 0: the rows did not say, or had none of it; `nodes` tells of bytes that leave a node.
+    if (found == entry.range.end() || found->second.high == 0 ||
         (value >= found->second.low * (1 - kSlack) && value <= found->second.high * (1 + kSlack))) {
       continue;
     }

@@ -1,5 +1,5 @@
 // The calibration file: fitted constants, where they come from, how good they are, and the range
-// they were fitted in. JSON, see docs/file_formats.md; schema in profiler/calibration/schema/.
+// they were fitted in. JSON, see docs/file_formats.md; schema in profiler/schema/.
 #pragma once
 
 #include <filesystem>

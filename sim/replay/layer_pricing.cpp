@@ -238,6 +238,7 @@ PricedExchange LayerPricer::price_exchange(const TrafficMatrix& traffic,
       scenario_.calibration ? scenario_.calibration->entry_for(direction == Direction::Combine)
                             : nullptr;
   if (entry != nullptr) {
+    const auto experts = static_cast<double>(scenario_.model.experts);
     const ExchangeFeatures features =
         exchange_features(*scenario_.fabric,
                           algorithm,

@@ -85,6 +85,8 @@ TEST_F(Calibrate, SimulatePrintsTheExpectedErrorAndTheRange) {
   const std::vector<std::string> simulate{"simulate",
                                           "--trace",
                                           "sample:demo",
+                                          "--model",
+                                          "deepseek_v2_lite",
                                           "--topology",
                                           "dgx_h100_8",
                                           "--ranks",
@@ -128,9 +130,9 @@ TEST_F(Calibrate, ExplainsBadInput) {
   EXPECT_THAT(message({}), HasSubstr("no measurements are named"));
   EXPECT_THAT(message({"table.csv"}), HasSubstr("no machine is named"));
   EXPECT_THAT(message({"table.csv", "--topology", "dgx_h100_8", "--model", "colective"}),
-              HasSubstr("did you mean collective?"));
+              HasSubstr("did you mean \"collective\"?"));
   EXPECT_THAT(message({"table.csv", "--topology", "dgx_h100_8", "--fix", "lunch=3us"}),
-              HasSubstr("did you mean launch?"));
+              HasSubstr("did you mean \"launch\"?"));
   EXPECT_THAT(message({"table.csv", "--topology", "dgx_h100_8", "--fix", "launch=3"}),
               HasSubstr("no unit"));
   EXPECT_THAT(message({"table.csv", "--topology", "dgx_h100_8", "--hold-out", "ep_size=8"}),
@@ -152,6 +154,8 @@ TEST_F(Calibrate, ABadCalibrationFileIsRefusedWithThePlace) {
   const ProgramRun run = run_program({"simulate",
                                       "--trace",
                                       "sample:demo",
+                                      "--model",
+                                      "deepseek_v2_lite",
                                       "--topology",
                                       "dgx_h100_8",
                                       "--calibration",

@@ -87,7 +87,7 @@ TEST(ByteDefinitions, GroupLimitedRoutingReachesFourNodesAtMost) {
 
 TEST(ByteDefinitions, AnUnknownNameGetsTheNearest) {
   expect_error<InvalidInput>([] { static_cast<void>(byte_definition("nccl_busbv")); },
-                             "did you mean nccl_busbw?");
+                             "did you mean \"nccl_busbw\"?");
 }
 
 }  // namespace

@@ -140,7 +140,11 @@ TEST(HoldOut, TakesTheShareFromEveryOperation) {
   }
   EXPECT_EQ(of_dispatch, 4);
   EXPECT_EQ(held, held_out_rows(rows, "20%", 1));
-  EXPECT_NE(held, held_out_rows(rows, "20%", 2));
+  bool depends_on_seed = false;
+  for (std::uint64_t seed = 2; seed < 12; ++seed) {
+    depends_on_seed = depends_on_seed || held_out_rows(rows, "20%", seed) != held;
+  }
+  EXPECT_TRUE(depends_on_seed);
 }
 
 TEST(HoldOut, TakesAllRowsThatMatch) {

@@ -88,7 +88,7 @@ TEST_F(Measurements, RowsWithoutWhatTheirOperationNeedsAreUnusable) {
 TEST_F(Measurements, SelectionSuggestsColumnsAndValues) {
   const auto table = read(kHeader + "w,h,nccl_alltoall,8,1,,,,2,3,,,,,1024,,\n");
   EXPECT_EQ(select_rows(table.rows, "ep_size=8").size(), 1U);
-  expect_message([&] { select_rows(table.rows, "ep_sizes=8"); }, "did you mean ep_size?");
+  expect_message([&] { select_rows(table.rows, "ep_sizes=8"); }, "did you mean \"ep_size\"?");
   expect_message([&] { select_rows(table.rows, "ep_size=16"); }, "no row has ep_size = \"16\"");
   expect_message([&] { select_rows(table.rows, "ep_size"); }, "write column=value");
 }

@@ -82,24 +82,27 @@ TEST_F(Calibrate, SimulatePrintsTheExpectedErrorAndTheRange) {
   std::vector<std::string> words = good_;
   words.insert(words.end(), {"-o", "h100.json"});
   ASSERT_EQ(calibrate(words).exit_code, 0);
-  const std::vector<std::string> simulate{"simulate",
-                                          "--trace",
-                                          "sample:demo",
-                                          "--model",
-                                          "deepseek_v2_lite",
-                                          "--topology",
-                                          "dgx_h100_8",
-                                          "--ranks",
-                                          "4",
-                                          "--calibration",
-                                          "h100.json"};
-  const ProgramRun run = run_program(simulate, folder_.path());
+  // The sample's tokens start on 16 ranks; 8 were fitted.
+  const ProgramRun run = run_program({"simulate",
+                                      "--trace",
+                                      "sample:demo",
+                                      "--model",
+                                      "deepseek_v2_lite",
+                                      "--topology",
+                                      "hgx_h100_rail_64",
+                                      "--ranks",
+                                      "16",
+                                      "--calibration",
+                                      "h100.json",
+                                      "--json"},
+                                     folder_.path());
   ASSERT_EQ(run.exit_code, 0) << run.errors;
-  EXPECT_THAT(run.output,
+  const std::string notes = json::parse(run.output).at("notes").dump();
+  EXPECT_THAT(notes,
               AllOf(HasSubstr("calibrated by h100.json"),
                     HasSubstr("expected error median"),
                     HasSubstr("outside the calibration's range"),
-                    HasSubstr("ranks 4 (fitted 8 to 8)"),
+                    HasSubstr("ranks 16 (fitted 8 to 8)"),
                     Not(HasSubstr("uncalibrated"))));
 }
 

@@ -123,7 +123,8 @@ CalibrationEntry read_entry(const json& document, const Location& where) {
                          .fitted_rows = document.value("fitted_rows", std::vector<std::string>{}),
                          .sms = document.value("sms", 0.0)};
   read_constants(document.at("constants"), where.child("constants"), entry);
-  for (const auto& [name, bounds] : document.value("fitted_range", json::object()).items()) {
+  const json ranges = document.value("fitted_range", json::object());
+  for (const auto& [name, bounds] : ranges.items()) {
     entry.range[name] = {.low = bounds[0].get<double>(), .high = bounds[1].get<double>()};
   }
   const json error = document.value("error", json::object());

@@ -319,7 +319,7 @@ std::vector<bool> held_out_rows(const std::vector<Measurement>& rows,
     for (const auto& [stratum, indices] : strata_of(rows)) {
       const double offset = RandomStream(seed, {kPurposeHoldOut, number++}).uniform();
       for (std::size_t i = 0; i < indices.size(); ++i) {
-        const double before = (static_cast<double>(i) + offset) * *share;
+        const double before = static_cast<double>(i) * *share + offset;
         held[indices[i]] = std::floor(before + *share) > std::floor(before);
       }
     }

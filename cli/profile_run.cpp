@@ -122,8 +122,7 @@ ProfiledProcess convert(const fs::path& spool,
                         const ProfileRequest& request,
                         std::set<fs::path>& written) {
   ProfiledProcess process;
-  const auto skip = [](const SpoolSummary& /*summary*/, const ActivityLog& /*log*/) {};
-  const SpoolSummary known = read_spool(spool, skip);
+  const SpoolSummary known = summarise_spool(spool);
   describe(process, known);
   if (!known.problem.empty() || !known.has_owner) {
     return process;
@@ -132,15 +131,10 @@ ProfiledProcess convert(const fs::path& spool,
   TimelineWriter writer(process.timeline, request.overwrite);
   writer.tables.format = "cupti";
   writer.tables.source = command_line(request.words);
-  ActivityTimeline timeline(writer, known.owner);
-  const SpoolSummary summary =
-      read_spool(spool, [&](const SpoolSummary& /*so_far*/, const ActivityLog& log) {
-        timeline.add(log);
-        process.lost = log.dropped + log.untimed;
-      });
-  timeline.finish(summary);
-  process.kernels = timeline.kernels();
-  process.device_activities = timeline.device_activities();
+  const SpoolContent content = add_spool(spool, known.owner, writer);
+  process.kernels = content.kernels;
+  process.device_activities = content.device_activities;
+  process.lost = content.lost;
   process.events = writer.event_count();
   writer.commit();
   written.insert(process.timeline);
@@ -157,7 +151,8 @@ ProfiledProcess convert_or_keep(const fs::path& spool,
   } catch (const InvalidInput& error) {
     ProfiledProcess process;
     process.problem = error.what();
-    process.problem_hint = "its records are kept in " + spool.string();
+    process.problem_hint =
+        fmt::format("its records are kept: switchyard import {} -o FILE", spool.string());
     return process;
   }
 }

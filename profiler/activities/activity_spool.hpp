@@ -73,5 +73,7 @@ struct SpoolSummary {
 /// cut end is no error.
 SpoolSummary read_spool(const std::filesystem::path& path,
                         const std::function<void(const SpoolSummary&, const ActivityLog&)>& take);
+/// The same, keeping no records.
+SpoolSummary summarise_spool(const std::filesystem::path& path);
 
 }  // namespace switchyard

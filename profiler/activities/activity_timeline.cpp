@@ -294,4 +294,20 @@ void ActivityTimeline::finish(const SpoolSummary& summary) {
   }
 }
 
+SpoolContent add_spool(const std::filesystem::path& path,
+                       const SpoolOwner& owner,
+                       TimelineSink& sink) {
+  ActivityTimeline timeline(sink, owner);
+  SpoolContent content;
+  const SpoolSummary summary =
+      read_spool(path, [&](const SpoolSummary& /*so_far*/, const ActivityLog& log) {
+        timeline.add(log);
+        content.lost = log.dropped + log.untimed;
+      });
+  timeline.finish(summary);
+  content.kernels = timeline.kernels();
+  content.device_activities = timeline.device_activities();
+  return content;
+}
+
 }  // namespace switchyard

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <vector>
 
@@ -62,5 +63,17 @@ class ActivityTimeline {
   std::uint64_t dropped_ = 0;
   std::uint64_t malformed_ = 0;
 };
+
+/// What a spool became.
+struct SpoolContent {
+  std::int64_t kernels = 0;
+  std::int64_t device_activities = 0;
+  std::uint64_t lost = 0;  // records dropped or without a time
+};
+
+/// Adds the process of a spool and all its events. Throws as read_spool does.
+SpoolContent add_spool(const std::filesystem::path& path,
+                       const SpoolOwner& owner,
+                       TimelineSink& sink);
 
 }  // namespace switchyard

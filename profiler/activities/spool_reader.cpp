@@ -200,4 +200,8 @@ SpoolSummary read_spool(const std::filesystem::path& path,
   return SpoolReader(path).read(take);
 }
 
+SpoolSummary summarise_spool(const std::filesystem::path& path) {
+  return read_spool(path, [](const SpoolSummary& /*so_far*/, const ActivityLog& /*log*/) {});
+}
+
 }  // namespace switchyard

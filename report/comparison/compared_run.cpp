@@ -10,7 +10,7 @@
 
 #include "core/files/sqlite.hpp"
 #include "core/numbers/units.hpp"
-#include "profiler/clock_alignment.hpp"
+#include "profiler/clocks/clock_alignment.hpp"
 #include "profiler/phases/phase_recognition.hpp"
 
 namespace switchyard {

@@ -126,6 +126,23 @@ TEST_F(Profile, ForwardsSignals) {
   EXPECT_EQ(kernels_of(timeline("out/rank0.sqlite")), 3U);
 }
 
+TEST_F(Profile, LeavesASpoolThatCanBeImportedIfItIsKilledItself) {
+  const std::string fake = (build_folder() / "fake_cuda").string();
+  const ProgramRun run = run_shell("export LD_LIBRARY_PATH='" + fake +
+                                       "'; RANK=5 switchyard profile -o out -- '" + fake +
+                                       "/fake_app' cuda launch 3 wait > said & tool=$!; "
+                                       "until grep -q waiting said; do sleep 0.05; done; "
+                                       "app=$(cat /proc/$tool/task/$tool/children); "
+                                       "kill -KILL $tool; kill -TERM $app; "
+                                       "while kill -0 $app; do sleep 0.05; done 2>&-; "
+                                       "switchyard import out/.spool-* -o rank5.timeline",
+                                   folder_.path());
+  EXPECT_EQ(run.exit_code, 0) << run.errors;
+  EXPECT_THAT(run.output, HasSubstr("read as: cupti_spool (guessed)"));
+  EXPECT_EQ(kernels_of(timeline("rank5.timeline")), 3U);
+  EXPECT_EQ(timeline("rank5.timeline").tables.processes.at(0).rank, 5);
+}
+
 TEST_F(Profile, SaysHowToGetThePermission) {
   const ProgramRun run = profile("-o out", "cuda launch 3", "FAKE_CUPTI_ENABLE_RESULT=35");
   EXPECT_EQ(run.exit_code, 3);

@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include "profiler/activities/activity_spool.hpp"
 #include "profiler/timeline_file.hpp"
 #include "profiler/timeline_importer.hpp"
 #include "tests/support/expect_error.hpp"
@@ -27,8 +28,24 @@ MakeSample text_file(const std::string& content) {
   return [content](const TemporaryFolder& folder) { return folder.write("sample", content); };
 }
 
+std::filesystem::path spool_file(const TemporaryFolder& folder) {
+  const auto path = folder.path() / "sample";
+  std::filesystem::remove(path);
+  SpoolWriter writer(path);
+  writer.write_owner({.process_id = 7, .rank = 2, .host = "n", .command = "app"});
+  ActivityLog log;
+  log.names = {"dispatch"};
+  log.records.resize(1);
+  log.records[0].start = 100;
+  log.records[0].end = 130;
+  log.records[0].name = 0;
+  writer.take(log);
+  return path;
+}
+
 const std::map<std::string, MakeSample>& samples() {
   static const std::map<std::string, MakeSample> kAll{
+      {"cupti_spool", spool_file},
       {"kineto", text_file(testing::kineto_document(testing::kineto_kernel("k", "1", "2")))},
       {"native_timeline",
        [](const TemporaryFolder& folder) {

@@ -11,6 +11,7 @@
 #include "core/error.hpp"
 #include "core/numbers/random.hpp"
 #include "tests/support/expect_error.hpp"
+#include "tests/support/profiles.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace switchyard::testing {
@@ -150,6 +151,30 @@ TEST(ActivitySpool, CarriesTheReasonWhyNothingWasRecorded) {
   EXPECT_EQ(spool.summary.problem, "not permitted");
   EXPECT_EQ(spool.summary.problem_hint, "ask root");
   EXPECT_FALSE(spool.summary.has_owner);
+}
+
+TEST(ActivitySpool, ImportedItIsATimeline) {
+  const TemporaryFolder folder;
+  const EventTimeline timeline = import_profile(written_spool(folder, /*is_complete=*/false));
+  EXPECT_EQ(sum_of(timeline, EventKind::Kernel), (KindSum{3, 30}));
+  EXPECT_EQ(timeline.tables.format, "cupti");
+  EXPECT_EQ(timeline.tables.source, "serve");
+  ASSERT_EQ(timeline.tables.processes.size(), 1U);
+  EXPECT_EQ(timeline.tables.processes[0].rank, 3);
+  EXPECT_EQ(note_count(timeline, TimelineNote::Kind::Lost, "dropped for want of buffers"), 6);
+  EXPECT_EQ(note_count(timeline, TimelineNote::Kind::Doubtful, "did not end by itself"), 1);
+}
+
+TEST(ActivitySpool, WithoutRecordsIsNoTimeline) {
+  const TemporaryFolder folder;
+  const fs::path refused = folder.path() / "refused.spool";
+  SpoolWriter(refused).write_problem("not permitted", "ask root");
+  expect_error<InvalidInput>([&] { (void)import_profile(refused); },
+                             "holds no records: not permitted");
+  const fs::path early = folder.path() / "early.spool";
+  SpoolWriter(early).write_owner({.process_id = 1});
+  expect_error<InvalidInput>([&] { (void)import_profile(early); },
+                             "its program ended before it recorded anything");
 }
 
 TEST(ActivitySpool, IsNeverWrittenOverAnother) {

@@ -84,12 +84,16 @@ Problem make_problem(const Fabric& fabric,
   return problem;
 }
 
-FlowTimes run_waiting(const Problem& problem,
+FlowTimes run_waiting(Problem problem,
                       const SharingLimits& limits,
                       const Schedule& schedule,
                       const NetworkOptions& options) {
   ReleaseQueue queue(schedule, options);
-  return run_exact(problem.graph, limits, problem.bytes, queue);
+  if (is_connected(problem.graph)) {
+    return run_exact(problem.graph, limits, problem.bytes, queue);
+  }
+  const std::vector<Component> parts = split_components(std::move(problem.graph));
+  return run_exact(parts, limits, problem.bytes, queue);
 }
 
 std::vector<double> start_times(const Schedule& schedule, const NetworkOptions& options) {
@@ -165,7 +169,7 @@ class FluidNetwork final : public Network {
         timeline.window_epsilon = options.window_epsilon;
       }
     } else {
-      FlowTimes times = run_waiting(problem, limits, schedule, options);
+      FlowTimes times = run_waiting(std::move(problem), limits, schedule, options);
       timeline.start_s = std::move(times.start_s);
       timeline.finish_s = std::move(times.finish_s);
     }

@@ -4,22 +4,20 @@
 namespace switchyard {
 
 ChainMembers::ChainMembers(const FlowGraph& graph)
-    : graph_(&graph),
-      first_(graph.chain_count() + 1, 0),
-      size_(graph.chain_count(), 0),
-      held_(graph.chain_count(), 0),
-      peer_(2 * graph.flow_count()),
-      flow_(2 * graph.flow_count()),
-      entry_{std::vector<std::uint32_t>(graph.flow_count()),
-             std::vector<std::uint32_t>(graph.flow_count())},
-      holder_(graph.flow_count(), kSourceSide) {
-  for (const auto& chains : graph.flow_chains) {
-    for (const std::uint32_t chain : chains) {
-      ++first_[chain + 1];
-    }
+    : lists_(graph.chain_count()), peer_(2 * graph.flow_count()), flow_(2 * graph.flow_count()) {
+  places_.reserve(graph.flow_count());
+  std::vector<std::uint32_t> flows(graph.chain_count(), 0);
+  for (std::size_t flow = 0; flow < graph.flow_count(); ++flow) {
+    const std::uint32_t near = graph.flow_chains[kSourceSide][flow];
+    const std::uint32_t far = graph.flow_chains[kDestinationSide][flow];
+    places_.push_back({.chain = {near, far}, .entry = {kNone, kNone}, .holder = kSourceSide});
+    ++flows[near];
+    ++flows[far];
   }
-  for (std::size_t chain = 0; chain < graph.chain_count(); ++chain) {
-    first_[chain + 1] += first_[chain];
+  std::uint32_t next = 0;
+  for (std::size_t chain = 0; chain < lists_.size(); ++chain) {
+    lists_[chain].first = next;
+    next += flows[chain];
   }
 }
 

@@ -18,116 +18,120 @@ class ChainMembers {
   explicit ChainMembers(const FlowGraph& graph);
 
   /// Flows on the chain / those of them that it holds.
-  [[nodiscard]] std::uint32_t size(std::uint32_t chain) const { return size_[chain]; }
+  [[nodiscard]] std::uint32_t size(std::uint32_t chain) const { return lists_[chain].size; }
 
-  [[nodiscard]] std::uint32_t held_count(std::uint32_t chain) const { return held_[chain]; }
+  [[nodiscard]] std::uint32_t held_count(std::uint32_t chain) const { return lists_[chain].held; }
 
   /// All flows on the chain, and their other chains in the same order.
   [[nodiscard]] std::span<const std::uint32_t> flows(std::uint32_t chain) const {
-    return {flow_.data() + first_[chain], size_[chain]};
+    return {flow_.data() + lists_[chain].first, lists_[chain].size};
   }
 
   [[nodiscard]] std::span<const std::uint32_t> peers(std::uint32_t chain) const {
-    return {peer_.data() + first_[chain], size_[chain]};
+    return {peer_.data() + lists_[chain].first, lists_[chain].size};
   }
 
   /// Flows the chain holds.
   [[nodiscard]] std::span<const std::uint32_t> held_flows(std::uint32_t chain) const {
-    return {flow_.data() + first_[chain], held_[chain]};
+    return flows(chain).first(lists_[chain].held);
   }
 
   /// The other chains of the flows it holds, in the same order.
   [[nodiscard]] std::span<const std::uint32_t> held_peers(std::uint32_t chain) const {
-    return {peer_.data() + first_[chain], held_[chain]};
+    return peers(chain).first(lists_[chain].held);
   }
 
   /// Flows that cross the chain but are held by their other chain.
   [[nodiscard]] std::span<const std::uint32_t> foreign_flows(std::uint32_t chain) const {
-    return {flow_.data() + first_[chain] + held_[chain], size_[chain] - held_[chain]};
+    return flows(chain).subspan(lists_[chain].held);
   }
 
   [[nodiscard]] std::span<const std::uint32_t> foreign_peers(std::uint32_t chain) const {
-    return {peer_.data() + first_[chain] + held_[chain], size_[chain] - held_[chain]};
-  }
-
-  [[nodiscard]] Side holder_side(std::uint32_t flow) const {
-    return static_cast<Side>(holder_[flow]);
+    return peers(chain).subspan(lists_[chain].held);
   }
 
   [[nodiscard]] std::uint32_t chain_of(std::uint32_t flow, std::size_t side) const {
-    return graph_->flow_chains[side][flow];
+    return places_[flow].chain[side];
   }
 
   [[nodiscard]] std::uint32_t holder(std::uint32_t flow) const {
-    return chain_of(flow, holder_[flow]);
+    return places_[flow].chain[places_[flow].holder];
   }
 
   [[nodiscard]] std::uint32_t flow_count() const { return flow_count_; }
 
   /// Puts a flow on its two chains, held by `side`.
   void insert(std::uint32_t flow, Side side) {
+    Place& place = places_[flow];
     for (const std::size_t each : {0U, 1U}) {
-      const std::uint32_t chain = chain_of(flow, each);
-      place(each, first_[chain] + size_[chain]++, chain_of(flow, 1 - each), flow);
+      List& list = lists_[place.chain[each]];
+      put(each, list.first + list.size++, place.chain[1 - each], flow);
     }
     ++flow_count_;
-    begin_hold(flow, side);
+    begin_hold(place, side);
   }
 
   void erase(std::uint32_t flow) {
-    end_hold(flow);
+    Place& place = places_[flow];
+    end_hold(place);
     for (const std::size_t side : {0U, 1U}) {
-      const std::uint32_t chain = chain_of(flow, side);
-      exchange(side, entry_[side][flow], first_[chain] + --size_[chain]);
+      List& list = lists_[place.chain[side]];
+      exchange(side, place.entry[side], list.first + --list.size);
     }
     --flow_count_;
   }
 
   /// Hands the flow to its other chain.
   void change_holder(std::uint32_t flow) {
-    const auto other = static_cast<Side>(1 - holder_[flow]);
-    end_hold(flow);
-    begin_hold(flow, other);
+    Place& place = places_[flow];
+    end_hold(place);
+    begin_hold(place, static_cast<Side>(1 - place.holder));
   }
 
  private:
-  void begin_hold(std::uint32_t flow, Side side) {
-    const std::uint32_t chain = chain_of(flow, side);
-    exchange(side, entry_[side][flow], first_[chain] + held_[chain]++);
-    holder_[flow] = side;
+  /// The entries of a chain.
+  struct List {
+    std::uint32_t first = 0;
+    std::uint32_t size = 0;
+    std::uint32_t held = 0;  // of them held by the chain, at the front
+  };
+
+  /// Where a flow is listed. All that an event reads of it lies together.
+  struct Place {
+    std::array<std::uint32_t, 2> chain;  // [Side]
+    std::array<std::uint32_t, 2> entry;  // [Side]
+    Side holder;
+  };
+
+  void begin_hold(Place& place, Side side) {
+    List& list = lists_[place.chain[side]];
+    exchange(side, place.entry[side], list.first + list.held++);
+    place.holder = side;
   }
 
-  void end_hold(std::uint32_t flow) {
-    const std::size_t side = holder_[flow];
-    const std::uint32_t chain = chain_of(flow, side);
-    exchange(side, entry_[side][flow], first_[chain] + --held_[chain]);
+  void end_hold(Place& place) {
+    List& list = lists_[place.chain[place.holder]];
+    exchange(place.holder, place.entry[place.holder], list.first + --list.held);
   }
 
-  void place(std::size_t side, std::uint32_t entry, std::uint32_t peer, std::uint32_t flow) {
+  void put(std::size_t side, std::uint32_t entry, std::uint32_t peer, std::uint32_t flow) {
     peer_[entry] = peer;
     flow_[entry] = flow;
-    entry_[side][flow] = entry;
+    places_[flow].entry[side] = entry;
   }
 
   void exchange(std::size_t side, std::uint32_t a, std::uint32_t b) {
-    if (a == b) {
-      return;
-    }
     const std::uint32_t peer = peer_[a];
     const std::uint32_t flow = flow_[a];
-    place(side, a, peer_[b], flow_[b]);
-    place(side, b, peer, flow);
+    put(side, a, peer_[b], flow_[b]);
+    put(side, b, peer, flow);
   }
 
-  const FlowGraph* graph_;
   std::uint32_t flow_count_ = 0;
-  std::vector<std::uint32_t> first_;                 // [chains] first entry
-  std::vector<std::uint32_t> size_;                  // [chains] entries in use
-  std::vector<std::uint32_t> held_;                  // [chains] of them held, at the front
-  std::vector<std::uint32_t> peer_;                  // [entries] other chain of the flow
-  std::vector<std::uint32_t> flow_;                  // [entries]
-  std::array<std::vector<std::uint32_t>, 2> entry_;  // [Side][flows] where the flow is listed
-  std::vector<std::uint8_t> holder_;                 // [flows] Side that holds it
+  std::vector<List> lists_;          // [chains]
+  std::vector<Place> places_;        // [flows]
+  std::vector<std::uint32_t> peer_;  // [entries] other chain of the flow
+  std::vector<std::uint32_t> flow_;  // [entries]
 };
 
 }  // namespace switchyard

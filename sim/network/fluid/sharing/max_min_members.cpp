@@ -34,6 +34,8 @@ MaxMinSolver::MaxMinSolver(const FlowGraph& graph, const SharingLimits& limits)
       position_(graph.link_count(), kNone),
       level_(graph.link_count(), limits.rate_cap),
       is_dirty_(graph.link_count(), 0),
+      active_link_(graph.chain_links.size()),
+      active_count_(graph.chain_count(), 0),
       first_link_(graph.chain_count(), kNone),
       rate_(graph.chain_count(), limits.rate_cap),
       foreign_sum_(graph.chain_count(), 0),
@@ -106,10 +108,10 @@ void MaxMinSolver::remove(std::uint32_t flow) {
 void MaxMinSolver::find_first_link(std::uint32_t chain) {
   first_link_[chain] = kNone;
   std::uint32_t earliest = kNone;
-  for (const ChainLink& hop : graph_.links_of(chain)) {
-    if (position_[hop.link] < earliest) {
-      earliest = position_[hop.link];
-      first_link_[chain] = hop.link;
+  for (const std::uint32_t link : active_links_of(chain)) {
+    if (position_[link] < earliest) {
+      earliest = position_[link];
+      first_link_[chain] = link;
     }
   }
 }
@@ -121,6 +123,7 @@ void MaxMinSolver::activate(std::uint32_t link) {
   level_[link] = limits_.rate_cap;
   mark(link);
   for (const auto& [chain, share] : chains_of(link)) {
+    active_link_[graph_.chain_offsets[chain] + active_count_[chain]++] = link;
     find_first_link(chain);
   }
 }
@@ -136,6 +139,10 @@ void MaxMinSolver::deactivate(std::uint32_t link) {
   position_[link] = kNone;
   if (first_affected_ != kNone && position < first_affected_) {
     --first_affected_;
+  }
+  for (const auto& [chain, share] : chains_of(link)) {
+    const auto links = std::span(active_link_).subspan(graph_.chain_offsets[chain]);
+    std::swap(*std::ranges::find(links, link), links[--active_count_[chain]]);
   }
   for (const auto& [chain, share] : chains_of(link)) {
     if (first_link_[chain] == link) {
@@ -177,30 +184,6 @@ void MaxMinSolver::update_capacity(std::uint32_t link) {
   capacity_[link] = graph_.capacity[link] * incast_efficiency(limits_.incast, flows_on_link_[link]);
 }
 
-void MaxMinSolver::mark(std::uint32_t link) {
-  if (is_marking_ && is_dirty_[link] == 0) {
-    is_dirty_[link] = 1;
-    ++dirty_count_;
-  }
-}
-
-void MaxMinSolver::unmark(std::uint32_t link) {
-  if (is_marking_ && is_dirty_[link] != 0) {
-    is_dirty_[link] = 0;
-    --dirty_count_;
-  }
-}
-
-void MaxMinSolver::mark_links_of(std::uint32_t chain) {
-  if (is_marking_) {
-    for (const ChainLink& hop : graph_.links_of(chain)) {
-      if (position_[hop.link] != kNone) {
-        mark(hop.link);
-      }
-    }
-  }
-}
-
 /// Marks cost one pass over the held flows of every chain whose rate changes and save evaluations;
 /// with long chains nearly every equation changes at every event, so they save nothing.
 void MaxMinSolver::choose_marking() {
@@ -210,8 +193,6 @@ void MaxMinSolver::choose_marking() {
   const bool begins = should_mark && !is_marking_;
   is_marking_ = should_mark;
   if (begins) {
-    std::ranges::fill(is_dirty_, 0);
-    dirty_count_ = 0;
     for (const std::uint32_t link : order_) {
       mark(link);
     }
@@ -236,9 +217,10 @@ void MaxMinSolver::build_order() {
   std::ranges::stable_sort(order_, {}, [&](std::uint32_t link) { return level_[link]; });
   for (std::uint32_t k = 0; k < order_.size(); ++k) {
     position_[order_[k]] = k;
-  }
-  for (std::uint32_t chain = 0; chain < graph_.chain_count(); ++chain) {
-    find_first_link(chain);
+    for (const auto& [chain, share] : chains_of(order_[k])) {
+      active_link_[graph_.chain_offsets[chain] + active_count_[chain]++] = order_[k];
+      find_first_link(chain);
+    }
   }
   is_ordered_ = true;
   first_affected_ = 0;

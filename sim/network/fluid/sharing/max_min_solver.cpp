@@ -102,6 +102,23 @@ double MaxMinSolver::level_of(std::uint32_t link) {
   return left < -kOverloadTolerance * capacity_[link] ? kOverloaded : limits_.rate_cap;
 }
 
+/// Runs over all flows of a link at nearly every event, hence without a look at the members.
+void MaxMinSolver::mark_links_of_all(std::span<const std::uint32_t> chains) {
+  const std::uint32_t* const offsets = graph_.chain_offsets.data();
+  const std::uint32_t* const counts = active_count_.data();
+  const std::uint32_t* const links = active_link_.data();
+  std::uint32_t* const is_dirty = is_dirty_.data();
+  std::uint32_t found = 0;
+  for (const std::uint32_t chain : chains) {
+    const std::uint32_t* const first = links + offsets[chain];
+    for (std::uint32_t k = 0; k < counts[chain]; ++k) {
+      found += 1 - is_dirty[first[k]];
+      is_dirty[first[k]] = 1;
+    }
+  }
+  dirty_count_ += found;
+}
+
 /// Makes `level` the rate of all flows first held at `link`.
 void MaxMinSolver::grant(std::uint32_t link, double level) {
   const double inverse = 1 / level;
@@ -115,9 +132,7 @@ void MaxMinSolver::grant(std::uint32_t link, double level) {
     const double load = held > 0 ? foreign_sum_[chain] + level * held : foreign_sum_[chain];
     if (is_marking_) {
       if (rate_[chain] != level) {
-        for (const std::uint32_t peer : members_.held_peers(chain)) {
-          mark_links_of(peer);
-        }
+        mark_links_of_all(members_.held_peers(chain));
       }
       if (load_[chain] != load) {
         mark_links_of(chain);

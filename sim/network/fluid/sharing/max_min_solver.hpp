@@ -84,6 +84,11 @@ class MaxMinSolver {
         .subspan(link_offsets_[link], link_offsets_[link + 1] - link_offsets_[link]);
   }
 
+  /// In no particular order.
+  [[nodiscard]] std::span<const std::uint32_t> active_links_of(std::uint32_t chain) const {
+    return {active_link_.data() + graph_.chain_offsets[chain], active_count_[chain]};
+  }
+
   [[nodiscard]] std::uint32_t position_of_chain(std::uint32_t chain) const {
     const std::uint32_t link = first_link_[chain];
     return link == kNone ? kNone : position_[link];
@@ -104,9 +109,25 @@ class MaxMinSolver {
   void deactivate(std::uint32_t link);
   [[nodiscard]] bool is_dominated(std::uint32_t link) const;
   void update_capacity(std::uint32_t link);
-  void mark(std::uint32_t link);
-  void unmark(std::uint32_t link);
-  void mark_links_of(std::uint32_t chain);
+
+  /// The equation of an active link may have changed.
+  void mark(std::uint32_t link) {
+    dirty_count_ += is_dirty_[link] == 0 ? 1 : 0;
+    is_dirty_[link] = 1;
+  }
+
+  void unmark(std::uint32_t link) {
+    dirty_count_ -= is_dirty_[link];
+    is_dirty_[link] = 0;
+  }
+
+  void mark_links_of(std::uint32_t chain) {
+    for (const std::uint32_t link : active_links_of(chain)) {
+      mark(link);
+    }
+  }
+
+  void mark_links_of_all(std::span<const std::uint32_t> chains);
   void build_order();
   void choose_marking();
 
@@ -123,13 +144,16 @@ class MaxMinSolver {
   std::vector<std::uint32_t> order_;     // active links; levels ascend
   std::vector<std::uint32_t> position_;  // [links] in order_, kNone = inactive
   std::vector<double> level_;            // [links] rate it grants; the rate cap if it isn't full
-  std::vector<std::uint8_t> is_dirty_;   // [links] an input of its equation may have changed
-  std::uint32_t dirty_count_ = 0;        // of the active links, while marking
+  std::vector<std::uint32_t> is_dirty_;  // [links] 1 = an input of its equation may have changed
+  std::uint32_t dirty_count_ = 0;        // of the active links
 
-  std::vector<std::uint32_t> first_link_;  // [chains] its earliest link in the order
-  std::vector<double> rate_;               // [chains] level of that link
-  std::vector<double> foreign_sum_;        // [chains] rates of the flows it does not hold
-  std::vector<double> load_;               // [chains] rates of all its flows
+  std::vector<std::uint32_t>
+      active_link_;  // [chain_links] of each chain, at the front of its slots
+  std::vector<std::uint32_t> active_count_;  // [chains]
+  std::vector<std::uint32_t> first_link_;    // [chains] its earliest link in the order
+  std::vector<double> rate_;                 // [chains] level of that link
+  std::vector<double> foreign_sum_;          // [chains] rates of the flows it does not hold
+  std::vector<double> load_;                 // [chains] rates of all its flows
 
   std::vector<double> scratch_rate_;
   std::vector<double> scratch_share_;

@@ -1,5 +1,6 @@
 // The default network: exact max-min fair sharing. How it works and what it costs: docs/network.md.
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <numeric>
 
@@ -96,20 +97,13 @@ FlowTimes run_waiting(Problem problem,
   return run_exact(parts, limits, problem.bytes, queue);
 }
 
-std::vector<double> start_times(const Schedule& schedule, const NetworkOptions& options) {
-  const std::vector<double> entries = rank_entries(schedule.rank_count, options);
+/// When each transfer is issued if none waits for another.
+std::vector<double> start_times(const Schedule& schedule, std::span<const double> entries) {
   std::vector<double> starts(schedule.transfer_count());
   std::ranges::transform(schedule.source, starts.begin(), [&](std::int32_t rank) {
     return entries[static_cast<std::size_t>(rank)];
   });
   return starts;
-}
-
-/// The first of them if all are equal.
-std::span<const double> distinct_starts(std::span<const double> start_s) {
-  const bool are_equal =
-      std::ranges::all_of(start_s, [&](double start) { return start == start_s.front(); });
-  return are_equal ? start_s.first(1) : start_s;
 }
 
 RunChoice run_choice(const NetworkOptions& options) {
@@ -157,13 +151,16 @@ class FluidNetwork final : public Network {
         .incast = options.incast,
     };
     if (ReleaseQueue::is_all_at_once(schedule, options)) {
-      timeline.start_s = start_times(schedule, options);
-      ComponentTimes times = run_components(std::move(problem.graph),
-                                            limits,
-                                            std::move(problem.bytes),
-                                            distinct_starts(timeline.start_s),
-                                            run_choice(options));
+      const std::vector<double> entries = rank_entries(schedule.rank_count, options);
+      const bool start_together =
+          std::ranges::adjacent_find(entries, std::ranges::not_equal_to()) == entries.end();
+      // Filled in last where the engine does not need it: it is a seventh of the memory.
+      const std::vector<double> starts =
+          start_together ? std::vector<double>{entries.front()} : start_times(schedule, entries);
+      ComponentTimes times = run_components(
+          std::move(problem.graph), limits, std::move(problem.bytes), starts, run_choice(options));
       timeline.finish_s = std::move(times.finish_s);
+      timeline.start_s = start_times(schedule, entries);
       if (times.is_windowed) {
         timeline.mode = "windowed";
         timeline.window_epsilon = options.window_epsilon;

@@ -48,16 +48,28 @@ void for_each_parallel(std::size_t count, std::size_t threads, const Work& work)
   }
 }
 
-std::vector<double> run_one(const FlowGraph& graph,
-                            const SharingLimits& limits,
-                            std::vector<double> bytes,
-                            std::span<const double> start_s,
-                            const RunChoice& choice) {
+/// Puts the finishes of the graph's flows in the place of their bytes. `flows` says which they are
+/// of the whole; empty if all.
+void run_one(FlowGraph graph,
+             const SharingLimits& limits,
+             std::span<double> bytes_or_finish_s,
+             std::span<const std::uint32_t> flows,
+             std::span<const double> start_s,
+             const RunChoice& choice) {
   if (graph.flow_count() > choice.exact_flow_limit) {
-    return run_windowed(graph, limits, std::move(bytes), start_s, choice.window_epsilon);
+    run_windowed(
+        std::move(graph), limits, bytes_or_finish_s, flows, start_s, choice.window_epsilon);
+    return;
   }
+  const std::vector<double> bytes =
+      flows.empty() ? std::vector(bytes_or_finish_s.begin(), bytes_or_finish_s.end())
+                    : pick<double>(bytes_or_finish_s, flows);
   StartTimes source(start_s, graph.flow_count());
-  return run_exact(graph, limits, bytes, source, choice.until_s).finish_s;
+  const std::vector<double> finish =
+      run_exact(graph, limits, bytes, source, choice.until_s).finish_s;
+  for (std::size_t flow = 0; flow < finish.size(); ++flow) {
+    bytes_or_finish_s[flows.empty() ? flow : flows[flow]] = finish[flow];
+  }
 }
 
 }  // namespace
@@ -67,28 +79,23 @@ ComponentTimes run_components(FlowGraph graph,
                               std::vector<double> bytes,
                               std::span<const double> start_s,
                               const RunChoice& choice) {
-  if (is_connected(graph)) {
-    const bool is_windowed = graph.flow_count() > choice.exact_flow_limit;
-    return {.finish_s = run_one(graph, limits, std::move(bytes), start_s, choice),
-            .is_windowed = is_windowed};
-  }
-  const std::vector<Component> components = split_components(std::move(graph));
   ComponentTimes times;
+  times.finish_s = std::move(bytes);
+  if (is_connected(graph)) {
+    times.is_windowed = graph.flow_count() > choice.exact_flow_limit;
+    run_one(std::move(graph), limits, times.finish_s, {}, start_s, choice);
+    return times;
+  }
+  std::vector<Component> components = split_components(std::move(graph));
   times.is_windowed = std::ranges::any_of(components, [&](const Component& component) {
     return component.flows.size() > choice.exact_flow_limit;
   });
-  // The bytes of a component's flows give way to their finishes.
-  times.finish_s = std::move(bytes);
   for_each_parallel(components.size(), choice.threads, [&](std::size_t k) {
-    const Component& component = components[k];
+    Component& component = components[k];
     const std::vector<double> starts = start_s.size() > 1
                                            ? pick(start_s, component.flows)
                                            : std::vector<double>(start_s.begin(), start_s.end());
-    const std::vector<double> finish = run_one(
-        component.graph, limits, pick<double>(times.finish_s, component.flows), starts, choice);
-    for (std::size_t flow = 0; flow < finish.size(); ++flow) {
-      times.finish_s[component.flows[flow]] = finish[flow];
-    }
+    run_one(std::move(component.graph), limits, times.finish_s, component.flows, starts, choice);
   });
   return times;
 }

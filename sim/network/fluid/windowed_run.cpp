@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
+#include <utility>
 
 #include "sim/network/fluid/component_runs.hpp"
 #include "sim/network/fluid/sharing/live_flows.hpp"
@@ -23,44 +23,34 @@ constexpr std::size_t kSample = 8192;  // flows looked at to size the first wind
 constexpr double kFewFlows = 32;
 constexpr std::size_t kMostFollowed = 32768;
 
-/// A flow and where it is listed among those under way; kNone = not started.
-struct Live {
+/// A flow, its chains, and where it is listed.
+struct Listed {
   std::uint32_t flow;
-  std::uint32_t entry;
+  LiveFlows::Entry entry;
+  bool is_under_way;
 };
-
-std::vector<std::uint32_t> flows_of(std::span<const Live> live) {
-  std::vector<std::uint32_t> flows(live.size());
-  std::ranges::transform(live, flows.begin(), &Live::flow);
-  return flows;
-}
 
 class WindowedRun {
  public:
-  WindowedRun(const FlowGraph& graph,
+  WindowedRun(FlowGraph graph,
               const SharingLimits& limits,
-              std::vector<double> bytes,
+              std::span<double> bytes_or_finish_s,
+              std::span<const std::uint32_t> flows,
               std::span<const double> start_s,
               double epsilon)
-      : graph_(graph),
+      : graph_(std::move(graph)),
         limits_(limits),
+        flows_(flows),
         start_s_(start_s),
         epsilon_(epsilon),
-        live_(graph),
-        filling_(graph, limits),
-        bytes_or_finish_s_(std::move(bytes)),
-        charged_(graph.chain_count(), 0) {
-    if (!std::ranges::is_sorted(start_s)) {  // not so if all start together
-      by_start_.resize(graph.flow_count());
-      std::iota(by_start_.begin(), by_start_.end(), 0U);
-      std::ranges::stable_sort(by_start_, {}, [&](std::uint32_t flow) { return start_s[flow]; });
-    }
-  }
+        live_(graph_, start_s),
+        filling_(graph_, limits),
+        bytes_or_finish_s_(bytes_or_finish_s),
+        charged_(graph_.chain_count(), 0) {}
 
-  std::vector<double> run() && {
-    const std::size_t count = graph_.flow_count();
-    const std::size_t tail = std::min(kExactTail, count / kExactTailShare);
-    while (live_.flow_count() + count - started_ > tail) {
+  void run() && {
+    const std::size_t tail = std::min(kExactTail, live_.waiting_count() / kExactTailShare);
+    while (live_.flow_count() + live_.waiting_count() > tail) {
       if (live_.flow_count() == 0) {
         begin_busy_period();
       } else {
@@ -68,30 +58,25 @@ class WindowedRun {
       }
     }
     run_tail();
-    for (std::size_t flow = 0; flow < count; ++flow) {
-      bytes_or_finish_s_[flow] += graph_.latency_s(flow);
-    }
-    return std::move(bytes_or_finish_s_);
   }
 
  private:
   using Ending = LiveFlows::Ending;
+  using Entry = LiveFlows::Entry;
 
-  /// The flow that starts k-th.
-  [[nodiscard]] std::uint32_t starting(std::size_t k) const {
-    return by_start_.empty() ? static_cast<std::uint32_t>(k) : by_start_[k];
+  /// The flow's bytes until it starts, its finish from when it has ended.
+  [[nodiscard]] double& bytes_or_finish_of(std::uint32_t flow) const {
+    return bytes_or_finish_s_[flows_.empty() ? flow : flows_[flow]];
   }
 
-  [[nodiscard]] double start_of(std::uint32_t flow) const {
-    return start_s_[start_s_.size() > 1 ? flow : 0];
+  void finish(Entry entry, double end) const {
+    bytes_or_finish_of(live_.flow_of(entry.number)) =
+        end +
+        (graph_.chain_latency_s[entry.near] + graph_.chain_latency_s[live_.far_of(entry.number)]);
   }
-
-  [[nodiscard]] double next_start() const { return start_of(starting(started_)); }
-
-  [[nodiscard]] bool all_started() const { return started_ == graph_.flow_count(); }
 
   void begin_busy_period() {
-    now_ = std::max(now_, next_start());
+    now_ = std::max(now_, live_.next_start());
     begin_ = now_;
     std::ranges::fill(charged_, 0);
     start_flows();
@@ -125,30 +110,14 @@ class WindowedRun {
       window_ *= 2;
     }
     window_ = std::min(window_, kGrowth * epsilon_ * (now_ - begin_));
-    if (!all_started()) {
+    if (live_.waiting_count() > 0) {
       const double shortest = kShortestCut * epsilon_ * (now_ - begin_);
-      window_ = std::min(window_, std::max(shortest, next_start() - now_));
+      window_ = std::min(window_, std::max(shortest, live_.next_start() - now_));
     }
   }
 
   void start_flows() {
-    while (!all_started() && next_start() <= now_) {
-      const std::uint32_t flow = starting(started_++);
-      live_.insert(flow, bytes_or_finish_s_[flow]);
-    }
-  }
-
-  /// Calls visit(entry) for every flow under way.
-  template <class Visit>
-  void for_each_live(const Visit& visit) const {
-    for (std::uint32_t chain = 0; chain < graph_.chain_count(); ++chain) {
-      if (graph_.chain_side[chain] == kSourceSide) {
-        const std::uint32_t first = live_.first_entry(chain);
-        for (std::uint32_t entry = first; entry < first + live_.size(chain); ++entry) {
-          visit(entry);
-        }
-      }
-    }
+    live_.start_due(now_, [this](std::uint32_t flow) { return bytes_or_finish_of(flow); });
   }
 
   /// How long the first `epsilon` of the flows take, by a sample of them; flows of small links
@@ -158,10 +127,9 @@ class WindowedRun {
     std::vector<double> times;
     for (const bool with_small : {false, true}) {
       std::size_t k = 0;
-      for_each_live([&](std::uint32_t entry) {
-        const std::uint32_t flow = live_.flow_of(entry);
-        if (k++ % stride == 0 && (with_small || !is_on_small_link(flow))) {
-          times.push_back(live_.left(entry) / rate_of(flow));
+      live_.for_each([&](Entry entry) {
+        if (k++ % stride == 0 && (with_small || !is_on_small_link(entry))) {
+          times.push_back(live_.left(entry.number) / rate_of(entry));
         }
       });
       if (!times.empty()) {
@@ -175,18 +143,15 @@ class WindowedRun {
   }
 
   /// The chain whose link sets the flow's rate.
-  [[nodiscard]] std::uint32_t holder_of(std::uint32_t flow) const {
-    const std::uint32_t near = graph_.flow_chains[kSourceSide][flow];
-    const std::uint32_t far = graph_.flow_chains[kDestinationSide][flow];
-    return filling_.levels()[near] <= filling_.levels()[far] ? near : far;
+  [[nodiscard]] std::uint32_t holder_of(Entry entry) const {
+    const std::uint32_t far = live_.far_of(entry.number);
+    return filling_.levels()[entry.near] <= filling_.levels()[far] ? entry.near : far;
   }
 
-  [[nodiscard]] double rate_of(std::uint32_t flow) const {
-    return filling_.levels()[holder_of(flow)];
-  }
+  [[nodiscard]] double rate_of(Entry entry) const { return filling_.levels()[holder_of(entry)]; }
 
-  [[nodiscard]] bool is_on_small_link(std::uint32_t flow) const {
-    const std::uint32_t link = filling_.filled_link(holder_of(flow));
+  [[nodiscard]] bool is_on_small_link(Entry entry) const {
+    const std::uint32_t link = filling_.filled_link(holder_of(entry));
     return link != kNone && filling_.flows_held(link) <= kFewFlows;
   }
 
@@ -207,36 +172,46 @@ class WindowedRun {
   /// end in the first window, each speeding up the next. Its flows are run exactly, on what the
   /// others leave them at their present rates.
   void follow_small_links() {
-    std::vector<Live> small;
-    for_each_live([&](std::uint32_t entry) {
-      const std::uint32_t flow = live_.flow_of(entry);
-      if (is_on_small_link(flow)) {
-        small.push_back({flow, entry});
+    std::vector<Listed> small;
+    live_.for_each([&](Entry entry) {
+      if (is_on_small_link(entry)) {
+        small.push_back({live_.flow_of(entry.number), entry, true});
       }
     });
     if (small.empty() || small.size() > kMostFollowed) {
       return;
     }
     std::erase_if(endings_, [&](const Ending& ending) {
-      return is_on_small_link(live_.flow_of(ending.entry));
+      return is_on_small_link({ending.entry, ending.near});
     });
-    std::ranges::sort(small, {}, &Live::flow);
-    Component apart = extract_component(graph_, flows_of(small));
-    leave_to_others(apart);
+    Component apart = extract(small);
+    leave_to_others(small, apart);
     const std::vector<double> after = run_rest(apart, small, {}, window_);
     for (std::size_t k = 0; k < after.size(); ++k) {
-      followed_.push_back(
-          {after[k], small[k].entry, graph_.flow_chains[kSourceSide][small[k].flow]});
+      followed_.push_back({after[k], small[k].entry.number, small[k].entry.near});
     }
   }
 
+  /// The part of the problem that these flows need, sorted by number.
+  [[nodiscard]] Component extract(std::vector<Listed>& listed) const {
+    std::ranges::sort(listed, {}, &Listed::flow);
+    std::vector<std::uint32_t> flows;
+    FlowChains chains;
+    for (const Listed& each : listed) {
+      flows.push_back(each.flow);
+      chains[kSourceSide].push_back(each.entry.near);
+      chains[kDestinationSide].push_back(live_.far_of(each.entry.number));
+    }
+    return extract_component(graph_, std::move(flows), std::move(chains));
+  }
+
   /// Takes the rates of all flows outside the component off its capacities.
-  void leave_to_others(Component& component) const {
+  void leave_to_others(std::span<const Listed> listed, Component& component) const {
     std::vector<double> own(component.links.size(), 0);
-    for (std::size_t k = 0; k < component.flows.size(); ++k) {
+    for (std::size_t k = 0; k < listed.size(); ++k) {
       for (const auto& chains : component.graph.flow_chains) {
         for (const ChainLink& hop : component.graph.links_of(chains[k])) {
-          own[hop.link] += hop.share * rate_of(component.flows[k]);
+          own[hop.link] += hop.share * rate_of(listed[k].entry);
         }
       }
     }
@@ -249,7 +224,7 @@ class WindowedRun {
   void end_flows() {
     std::ranges::fill(charged_, 0);
     for (const Ending& ending : endings_) {
-      bytes_or_finish_s_[live_.flow_of(ending.entry)] = now_ + ending.after;
+      finish({ending.entry, ending.near}, now_ + ending.after);
       const double rate = live_.left(ending.entry) / window_;
       charged_[ending.near] += rate;
       charged_[live_.far_of(ending.entry)] += rate;
@@ -260,17 +235,16 @@ class WindowedRun {
   /// Exact times of a component's flows, in its order, in seconds from now; infinity beyond
   /// `until`.
   [[nodiscard]] std::vector<double> run_rest(Component& component,
-                                             std::span<const Live> flows,
+                                             std::span<const Listed> flows,
                                              std::span<const IncastPoint> incast,
                                              double until) const {
     std::vector<double> bytes;
     std::vector<double> starts;
-    for (const Live& each : flows) {
-      const bool is_live = each.entry != kNone;
-      bytes.push_back(is_live ? live_.left(each.entry) : bytes_or_finish_s_[each.flow]);
-      starts.push_back(is_live ? 0 : std::max(0.0, start_of(each.flow) - now_));
+    for (const auto& [flow, entry, is_under_way] : flows) {
+      bytes.push_back(is_under_way ? live_.left(entry.number) : bytes_or_finish_of(flow));
+      starts.push_back(is_under_way ? 0 : std::max(0.0, start_of(flow) - now_));
     }
-    std::ranges::fill(component.graph.chain_latency_s, 0);  // added to all at the end
+    std::ranges::fill(component.graph.chain_latency_s, 0);  // added by finish()
     return run_components(std::move(component.graph),
                           {limits_.rate_cap, incast},
                           std::move(bytes),
@@ -284,37 +258,39 @@ class WindowedRun {
     endings_.clear();
     live_.sweep(filling_.levels(), last_window_, 0, endings_);
     for (const Ending& ending : endings_) {  // by rounding only
-      bytes_or_finish_s_[live_.flow_of(ending.entry)] = now_ + ending.after;
+      finish({ending.entry, ending.near}, now_ + ending.after);
     }
     live_.remove(endings_);
-    std::vector<Live> rest;
-    for_each_live([&](std::uint32_t entry) { rest.push_back({live_.flow_of(entry), entry}); });
-    for (; !all_started(); ++started_) {
-      rest.push_back({starting(started_), kNone});
-    }
+    std::vector<Listed> rest;
+    live_.for_each([&](Entry entry) {
+      rest.push_back({live_.flow_of(entry.number), entry, true});
+    });
+    live_.for_each_waiting([&](Entry entry) {
+      rest.push_back({live_.flow_of(entry.number), entry, false});
+    });
     if (rest.empty()) {
       return;
     }
-    std::ranges::sort(rest, {}, &Live::flow);
-    Component tail = extract_component(graph_, flows_of(rest));
+    Component tail = extract(rest);
     const std::vector<double> after = run_rest(tail, rest, limits_.incast, kNoEnd);
     for (std::size_t k = 0; k < after.size(); ++k) {
-      bytes_or_finish_s_[rest[k].flow] = now_ + after[k];
+      finish(rest[k].entry, now_ + after[k]);
     }
   }
 
-  const FlowGraph& graph_;
+  [[nodiscard]] double start_of(std::uint32_t flow) const {
+    return start_s_[start_s_.size() > 1 ? flow : 0];
+  }
+
+  FlowGraph graph_;
   SharingLimits limits_;
+  std::span<const std::uint32_t> flows_;
   std::span<const double> start_s_;
   double epsilon_;
   LiveFlows live_;
   ProgressiveFilling filling_;
-  // [flows] Two tables in one, for large exchanges fill the memory: a flow's bytes until it starts,
-  // its finish from when it has ended.
-  std::vector<double> bytes_or_finish_s_;
+  std::span<double> bytes_or_finish_s_;  // [flows of the whole]
   std::vector<double> charged_;          // [chains] bytes/s for the flows that end in the window
-  std::vector<std::uint32_t> by_start_;  // flows in order of start; empty = in order of number
-  std::size_t started_ = 0;              // flows started so far, in that order
   std::vector<Ending> endings_;
   std::vector<Ending> followed_;
   double begin_ = 0;        // of the busy period
@@ -325,12 +301,13 @@ class WindowedRun {
 
 }  // namespace
 
-std::vector<double> run_windowed(const FlowGraph& graph,
-                                 const SharingLimits& limits,
-                                 std::vector<double> bytes,
-                                 std::span<const double> start_s,
-                                 double epsilon) {
-  return WindowedRun(graph, limits, std::move(bytes), start_s, epsilon).run();
+void run_windowed(FlowGraph graph,
+                  const SharingLimits& limits,
+                  std::span<double> bytes_or_finish_s,
+                  std::span<const std::uint32_t> flows,
+                  std::span<const double> start_s,
+                  double epsilon) {
+  WindowedRun(std::move(graph), limits, bytes_or_finish_s, flows, start_s, epsilon).run();
 }
 
 }  // namespace switchyard

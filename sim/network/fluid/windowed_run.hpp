@@ -17,12 +17,14 @@
 
 namespace switchyard {
 
-/// [flows] finish times. `bytes` [flows], > 0; `start_s` says when each starts: [flows], or [1] if
-/// all start together; `epsilon` lies in (0, 0.5].
-std::vector<double> run_windowed(const FlowGraph& graph,
-                                 const SharingLimits& limits,
-                                 std::vector<double> bytes,
-                                 std::span<const double> start_s,
-                                 double epsilon);
+/// `bytes_or_finish_s` of the whole, > 0: the bytes of `flows` [flows of the graph] give way to
+/// their finishes; an empty `flows` stands for all. `start_s` says when each flow of the graph
+/// starts: [flows], or [1] if all start together; `epsilon` lies in (0, 0.5].
+void run_windowed(FlowGraph graph,
+                  const SharingLimits& limits,
+                  std::span<double> bytes_or_finish_s,
+                  std::span<const std::uint32_t> flows,
+                  std::span<const double> start_s,
+                  double epsilon);
 
 }  // namespace switchyard

@@ -2,6 +2,7 @@
 #include "sim/network/fluid/sharing/live_flows.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
 #include <gtest/gtest.h>
@@ -53,21 +54,26 @@ void expect_same(const LiveFlows& live,
     std::ranges::sort(expected);
     ASSERT_EQ(live.size(chain), expected.size());
     ASSERT_EQ(listed_peers(live, chain), expected);
-    for (std::uint32_t k = 0; side == kSourceSide && k < live.size(chain); ++k) {
-      const std::uint32_t entry = live.first_entry(chain) + k;
-      const std::uint32_t flow = live.flow_of(entry);
-      ASSERT_EQ(graph.flow_chains[kDestinationSide][flow], live.far_of(entry));
-      ASSERT_NEAR(live.left(entry), left.at(flow), 1e-12);
-    }
   }
+  live.for_each([&](LiveFlows::Entry entry) {
+    const std::uint32_t flow = live.flow_of(entry.number);
+    ASSERT_EQ(graph.flow_chains[kSourceSide][flow], entry.near);
+    ASSERT_EQ(graph.flow_chains[kDestinationSide][flow], live.far_of(entry.number));
+    ASSERT_NEAR(live.left(entry.number), left.at(flow), 1e-12);
+  });
 }
 
 TEST(LiveFlows, AreThoseThatStartedAndHaveNotEnded) {
   RandomStream random(11, {0});
   const FlowGraph graph = crossbar(random, 400);
-  LiveFlows live(graph);
+  std::vector<double> bytes(graph.flow_count());
+  std::ranges::generate(bytes, [&] { return 0.1 + random.uniform(); });
+  std::vector<double> start_s(graph.flow_count());
+  std::ranges::generate(start_s, [&] { return static_cast<double>(random.index(40)); });
+  FlowGraph without_chains = graph;
+  LiveFlows live(without_chains, start_s);
   std::map<std::uint32_t, double> left;
-  std::uint32_t started = 0;
+  std::size_t started = 0;
   double past = 0;
   std::vector<double> levels(graph.chain_count(), 1.0);
   for (int window = 0; window < 60; ++window) {
@@ -75,12 +81,12 @@ TEST(LiveFlows, AreThoseThatStartedAndHaveNotEnded) {
     const double next = 0.05;
     live.sweep(levels, past, next, endings);
     std::map<std::uint32_t, double> ended;
-    for (auto& [flow, bytes] : left) {
+    for (auto& [flow, rest] : left) {
       const double rate = std::min(levels[graph.flow_chains[kSourceSide][flow]],
                                    levels[graph.flow_chains[kDestinationSide][flow]]);
-      bytes -= rate * past;
-      if (bytes <= rate * next) {
-        ended.emplace(flow, bytes / rate);
+      rest -= rate * past;
+      if (rest <= rate * next) {
+        ended.emplace(flow, rest / rate);
       }
     }
     ASSERT_EQ(endings.size(), ended.size()) << "window " << window;
@@ -92,16 +98,19 @@ TEST(LiveFlows, AreThoseThatStartedAndHaveNotEnded) {
     }
     std::ranges::reverse(endings);  // any order will do
     live.remove(endings);
-    for (std::uint64_t more = random.index(20); more > 0 && started < 400; --more) {
-      left[started] = 0.1 + random.uniform();
-      live.insert(started, left[started]);
+    live.start_due(window, [&](std::uint32_t flow) {
+      EXPECT_EQ(start_s[flow], window);
+      left[flow] = bytes[flow];
       ++started;
-    }
+      return bytes[flow];
+    });
     expect_same(live, graph, left);
+    EXPECT_EQ(live.waiting_count(), graph.flow_count() - started);
     past = next;
     std::ranges::generate(levels, [&] { return 0.5 + random.uniform(); });
   }
-  EXPECT_EQ(started, 400U);
+  EXPECT_EQ(started, graph.flow_count());
+  EXPECT_EQ(live.next_start(), std::numeric_limits<double>::infinity());
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 #include "sim/network/fluid/sharing/flow_graph.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
+#include <utility>
 
 #include "core/check.hpp"
 
@@ -86,16 +88,14 @@ DisjointSets joined_links(const FlowGraph& graph) {
 }
 
 FlowGraph subgraph(const FlowGraph& whole,
-                   std::span<const std::uint32_t> flows,
+                   FlowChains flow_chains,
                    std::vector<std::uint32_t>& links,
                    Renumbering& chains,
                    Renumbering& link_numbers) {
   FlowGraph part;
-  for (const std::size_t side : {0U, 1U}) {
-    part.flow_chains[side].reserve(flows.size());
-    for (const std::uint32_t flow : flows) {
-      part.flow_chains[side].push_back(chains(whole.flow_chains[side][flow]));
-    }
+  part.flow_chains = std::move(flow_chains);
+  for (auto& of_side : part.flow_chains) {
+    std::ranges::transform(of_side, of_side.begin(), std::ref(chains));
   }
   for (const std::uint32_t chain : chains.items()) {
     for (const ChainLink& hop : whole.links_of(chain)) {
@@ -156,12 +156,14 @@ FlowGraph FlowGraphBuilder::take() && {
   return std::move(graph_);
 }
 
-Component extract_component(const FlowGraph& graph, std::vector<std::uint32_t> flows) {
+Component extract_component(const FlowGraph& graph,
+                            std::vector<std::uint32_t> flows,
+                            FlowChains flow_chains) {
   Renumbering chains(graph.chain_count());
   Renumbering links(graph.link_count());
   Component component;
   component.flows = std::move(flows);
-  component.graph = subgraph(graph, component.flows, component.links, chains, links);
+  component.graph = subgraph(graph, std::move(flow_chains), component.links, chains, links);
   return component;
 }
 
@@ -192,7 +194,14 @@ std::vector<Component> split_components(FlowGraph graph) {
   Renumbering chains(graph.chain_count());
   Renumbering links(graph.link_count());
   for (Component& component : components) {
-    component.graph = subgraph(graph, component.flows, component.links, chains, links);
+    FlowChains of_flows;
+    for (const std::size_t side : {0U, 1U}) {
+      of_flows[side].resize(component.flows.size());
+      std::ranges::transform(component.flows, of_flows[side].begin(), [&](std::uint32_t flow) {
+        return graph.flow_chains[side][flow];
+      });
+    }
+    component.graph = subgraph(graph, std::move(of_flows), component.links, chains, links);
   }
   return components;
 }

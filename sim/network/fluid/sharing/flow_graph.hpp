@@ -26,13 +26,16 @@ struct ChainLink {
   bool operator==(const ChainLink&) const = default;
 };
 
+/// [Side][flows] the two chains of each flow.
+using FlowChains = std::array<std::vector<std::uint32_t>, 2>;
+
 struct FlowGraph {
   std::vector<double> capacity;              // [links] bytes/s
   std::vector<std::uint32_t> chain_offsets;  // [chains + 1] into chain_links
   std::vector<ChainLink> chain_links;
-  std::vector<std::uint8_t> chain_side;                   // [chains] Side
-  std::vector<double> chain_latency_s;                    // [chains] a flow has that of both
-  std::array<std::vector<std::uint32_t>, 2> flow_chains;  // [Side][flows] chain
+  std::vector<std::uint8_t> chain_side;  // [chains] Side
+  std::vector<double> chain_latency_s;   // [chains] a flow has that of both
+  FlowChains flow_chains;
 
   [[nodiscard]] std::size_t link_count() const { return capacity.size(); }
 
@@ -78,8 +81,10 @@ struct Component {
   std::vector<std::uint32_t> links;  // [component links] number in the whole, ascending
 };
 
-/// The part of a problem that `flows` (ascending) need.
-Component extract_component(const FlowGraph& graph, std::vector<std::uint32_t> flows);
+/// The part of a problem that `flows` (ascending) need, which cross `flow_chains`.
+Component extract_component(const FlowGraph& graph,
+                            std::vector<std::uint32_t> flows,
+                            FlowChains flow_chains);
 
 /// True if the links join all flows into one problem.
 bool is_connected(const FlowGraph& graph);

@@ -1,6 +1,9 @@
 #include "sim/network/fluid/sharing/live_flows.hpp"
 
 #include <algorithm>
+#include <array>
+#include <tuple>
+#include <utility>
 
 #include "sim/network/fluid/sharing/vector_clones.hpp"
 
@@ -60,40 +63,78 @@ std::uint32_t keep_others(std::uint32_t* peers, std::uint32_t count, std::uint32
 
 }  // namespace
 
-LiveFlows::LiveFlows(const FlowGraph& graph)
+LiveFlows::LiveFlows(FlowGraph& graph, std::span<const double> start_s)
     : graph_(&graph),
+      start_s_(start_s),
+      waiting_count_(graph.flow_count()),
       first_(graph.chain_count(), 0),
       size_(graph.chain_count(), 0),
+      waiting_(graph.chain_count(), 0),
+      end_(graph.chain_count(), 0),
       flow_of_entry_(graph.flow_count()),
       far_of_entry_(graph.flow_count()),
-      left_(graph.flow_count()),
-      near_of_far_(graph.flow_count()),
       former_(graph.chain_count()),
       leaving_(graph.chain_count(), 0) {
-  std::vector<std::uint32_t> flows(graph.chain_count(), 0);
-  for (const auto& chains : graph.flow_chains) {
-    for (const std::uint32_t chain : chains) {
-      ++flows[chain];
-    }
+  list(graph.flow_chains[kSourceSide], graph.flow_chains[kDestinationSide]);
+  graph.flow_chains = {};
+  next_start_ = std::ranges::min(start_s);
+  left_.resize(waiting_count_);
+  near_of_far_.resize(waiting_count_);
+}
+
+void LiveFlows::list(std::span<const std::uint32_t> near, std::span<const std::uint32_t> far) {
+  std::vector<std::uint32_t> flows(first_.size(), 0);
+  for (std::size_t flow = 0; flow < near.size(); ++flow) {
+    ++flows[near[flow]];
+    ++flows[far[flow]];
   }
-  std::uint32_t next[2] = {0, 0};
+  std::array<std::uint32_t, 2> next{};
   for (std::size_t chain = 0; chain < flows.size(); ++chain) {
-    std::uint32_t& entry = next[graph.chain_side[chain]];
-    first_[chain] = entry;
+    std::uint32_t& entry = next[graph_->chain_side[chain]];
+    first_[chain] = waiting_[chain] = end_[chain] = entry;
     entry += flows[chain];
+  }
+  for (std::uint32_t flow = 0; flow < near.size(); ++flow) {
+    const std::uint32_t entry = end_[near[flow]]++;
+    flow_of_entry_[entry] = flow;
+    far_of_entry_[entry] = far[flow];
+  }
+  for (std::uint32_t chain = 0; chain < first_.size() && start_s_.size() > 1; ++chain) {
+    sort_by_start(chain);
   }
 }
 
-void LiveFlows::insert(std::uint32_t flow, double bytes) {
-  const std::uint32_t near = graph_->flow_chains[kSourceSide][flow];
-  const std::uint32_t far = graph_->flow_chains[kDestinationSide][flow];
+void LiveFlows::sort_by_start(std::uint32_t near_chain) {
+  const auto is_before = [this](std::uint32_t a, std::uint32_t b) {
+    return start_of(a) < start_of(b);
+  };
+  const std::span flows =
+      std::span(flow_of_entry_).subspan(first_[near_chain], end_[near_chain] - first_[near_chain]);
+  if (std::ranges::is_sorted(flows, is_before)) {  // all of one rank, as a rule
+    return;
+  }
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> listed;
+  for (std::uint32_t entry = first_[near_chain]; entry < end_[near_chain]; ++entry) {
+    listed.emplace_back(flow_of_entry_[entry], far_of_entry_[entry]);
+  }
+  std::ranges::stable_sort(listed, is_before, &std::pair<std::uint32_t, std::uint32_t>::first);
+  for (std::size_t k = 0; k < listed.size(); ++k) {
+    std::tie(flow_of_entry_[first_[near_chain] + k], far_of_entry_[first_[near_chain] + k]) =
+        listed[k];
+  }
+}
+
+void LiveFlows::start_next(std::uint32_t near_chain, double bytes) {
+  const std::uint32_t from = waiting_[near_chain]++;
+  const std::uint32_t far = far_of_entry_[from];
   forget_former_peers(far);
-  const std::uint32_t entry = first_[near] + size_[near]++;
-  flow_of_entry_[entry] = flow;
+  const std::uint32_t entry = first_[near_chain] + size_[near_chain]++;
+  flow_of_entry_[entry] = flow_of_entry_[from];
   far_of_entry_[entry] = far;
   left_[entry] = bytes;
-  near_of_far_[first_[far] + size_[far]++] = near;
+  near_of_far_[first_[far] + size_[far]++] = near_chain;
   ++flow_count_;
+  --waiting_count_;
 }
 
 void LiveFlows::sweep(std::span<const double> levels,

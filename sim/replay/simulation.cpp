@@ -16,6 +16,9 @@
 namespace switchyard {
 namespace {
 
+// Dispatch and combine often mirror each other: rounding must not decide which link is named.
+constexpr double kTie = 1e-9;
+
 // Prices layers [first, last) on several threads. The first error wins, by layer order.
 std::vector<PricedLayer> price_batch(const LayerPricer& pricer,
                                      std::size_t first,
@@ -299,7 +302,7 @@ SimulationResult Replay::finish(bool is_partial) {
   for (std::size_t link = 0; link < result_.links.size(); ++link) {
     LinkResult& of_link = result_.links[link];
     of_link.busy_s = of_link.bandwidth > 0 ? of_link.bytes / of_link.bandwidth : 0;
-    if (of_link.bottleneck_s > worst_time) {
+    if (of_link.bottleneck_s > worst_time * (1 + kTie)) {
       worst_time = of_link.bottleneck_s;
       total.bottleneck_link = static_cast<std::int32_t>(link);
     }

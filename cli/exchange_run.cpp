@@ -95,9 +95,12 @@ OneExchange exchange_of_layer(const ParsedOptions& options, const json& document
         "\"" + direction + "\" is no direction", {"--direction", ""}, "dispatch or combine");
   }
   PricedLayer priced = LayerPricer(scenario).price(index_of_layer(scenario, step, layer));
-  auto& chosen = direction == "dispatch" ? priced.dispatch : priced.combine;
-  if (!chosen) {
-    throw MissingCapability("this trace does not say where its tokens start", {"--layer", ""});
+  PricedExchange* chosen =
+      priced.exchange(direction == "dispatch" ? Lane::Dispatch : Lane::Combine);
+  if (chosen == nullptr) {
+    throw MissingCapability("this layer has no " + direction,
+                            {"--layer", ""},
+                            "the schedule has none, or the trace does not say where tokens start");
   }
   return {.title = fmt::format("step {} layer {} {}", step, layer, direction),
           .fabric = scenario.fabric,

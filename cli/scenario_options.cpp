@@ -28,6 +28,10 @@ std::vector<std::string> rank_rules() {
   return {"recorded", "contiguous", "round_robin", "by_sequence"};
 }
 
+std::vector<std::string> passes() {
+  return {"forward", "backward", "training"};
+}
+
 // A preset's name or a JSON file stays a name; another program's file becomes an explicit document.
 json topology_setting(const std::string& name) {
   std::error_code problem;
@@ -51,7 +55,10 @@ struct NamedSetting {
   const char* key;
 };
 
-constexpr std::array<NamedSetting, 4> kNames{{{"all-to-all", "all_to_all"},
+constexpr std::array<NamedSetting, 7> kNames{{{"all-to-all", "all_to_all"},
+                                              {"schedule", "schedule"},
+                                              {"overlap", "overlap"},
+                                              {"pass", "pass"},
                                               {"placement", "placement"},
                                               {"capacity", "capacity"},
                                               {"model", "model"}}};
@@ -73,6 +80,9 @@ void declare_scenario(OptionTable& table) {
       .value("placement", "NAME", "which rank holds which expert", names_of("placements"))
       .value("capacity", "NAME", "what happens to a full expert's tokens", names_of("capacities"))
       .value("all-to-all", "NAME", "order of the transfers", names_of("all_to_all"))
+      .value("schedule", "NAME", "what happens in a layer", names_of("schedules"))
+      .value("overlap", "NAME", "what of it runs at once", names_of("overlaps"))
+      .value("pass", "WHICH", "forward, backward, or training (both)", Values::among(passes))
       .value("network", "NAME", "how transfers are timed", names_of("networks"))
       .value("calibration", "FILE", "constants that switchyard calibrate fitted", Values::path())
       .list("set", "PATH=VALUE", "any field of the scenario: --set capacity.factor=1.5");

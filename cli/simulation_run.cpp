@@ -12,12 +12,15 @@
 #include "report/files/result_store.hpp"
 #include "report/files/timeline_file.hpp"
 #include "report/summary.hpp"
+#include "report/what_if_report.hpp"
 #include "sim/placement_files.hpp"
 #include "sim/replay/placement_plan.hpp"
 #include "sim/replay/simulation.hpp"
 
 namespace switchyard {
 namespace {
+
+constexpr std::int64_t kExplainLayers = 8;
 
 std::optional<std::filesystem::path> path_option(const ParsedOptions& options,
                                                  const std::string& name) {
@@ -50,6 +53,9 @@ void declare_outputs(OptionTable& table) {
              "write the (last) placement: .json, .eplb.json, .yaml (TensorRT-LLM) or .csv",
              Values::path())
       .list("fail-if", "LIMIT", "exit with 1 if it holds: --fail-if \"rank_imbalance > 1.5\"");
+  table.flag("explain", "rank what would make it faster, each change simulated")
+      .value(
+          "explain-layers", "N", "layers that --explain simulates per change; 0 = all, default 8");
   declare_quiet(table);
   declare_verbose(table);
 }
@@ -63,7 +69,10 @@ SimulationRun::SimulationRun(const ParsedOptions& options)
       is_json_(options.has("json")),
       is_quiet_(options.has("quiet")),
       is_verbose_(options.has("verbose")),
-      overwrite_(options.has("force")) {
+      overwrite_(options.has("force")),
+      explains_(options.has("explain")),
+      explain_layers_(static_cast<std::size_t>(
+          options.integer("explain-layers", {0, 1'000'000}).value_or(kExplainLayers))) {
   for (const std::string& limit : options.texts("fail-if")) {
     limits_.push_back(parse_limit(limit));
   }
@@ -97,15 +106,37 @@ SimulationResult SimulationRun::simulate_with_timeline(const Scenario& scenario)
   return result;
 }
 
-std::string SimulationRun::document_text(const SimulationResult& result) const {
-  if (is_json_) {
-    return result_to_json(result).dump(2) + "\n";
+std::optional<WhatIfStudy> SimulationRun::explain(const Scenario& scenario,
+                                                  const SimulationResult& result) const {
+  if (!explains_ || result.is_partial) {
+    return std::nullopt;
   }
-  const bool is_terminal = output_ == "-";
-  return summary_text(result,
-                      {.style = is_terminal ? TextStyle::of(stdout) : TextStyle(false),
-                       .all_layers = is_verbose_,
-                       .with_notes = !is_quiet_});
+  if (!result.total.step_s) {
+    throw MissingCapability("--explain compares step times, which this trace does not allow",
+                            {"--explain", ""},
+                            "use counts per source rank (L1) or token ids (L2)");
+  }
+  ProgressBar bar(is_quiet_);
+  return study_what_ifs(
+      scenario, result, {.most_layers = explain_layers_, .progress = bar.callback()});
+}
+
+std::string SimulationRun::document_text(const SimulationResult& result,
+                                         const std::optional<WhatIfStudy>& study) const {
+  if (is_json_) {
+    nlohmann::ordered_json document = result_to_json(result);
+    if (study) {
+      document["explain"] = what_if_json(*study);
+    }
+    return document.dump(2) + "\n";
+  }
+  const TextStyle style = output_ == "-" ? TextStyle::of(stdout) : TextStyle(false);
+  std::string text =
+      summary_text(result, {.style = style, .all_layers = is_verbose_, .with_notes = !is_quiet_});
+  if (study) {
+    text += "\n" + what_if_text(*study, style, is_verbose_);
+  }
+  return text;
 }
 
 void SimulationRun::write_placement(const Scenario& scenario) const {
@@ -126,7 +157,8 @@ ExitCode SimulationRun::run(const Scenario& scenario, const std::string& closing
   if (placement_) {
     write_placement(scenario);
   }
-  std::string text = document_text(result);
+  const std::optional<WhatIfStudy> study = explain(scenario, result);
+  std::string text = document_text(result, study);
   if (!is_json_ && !is_quiet_) {
     for (const auto& path : {timeline_, store_, csv_, placement_}) {
       if (path) {
@@ -137,6 +169,9 @@ ExitCode SimulationRun::run(const Scenario& scenario, const std::string& closing
   }
   write_file(output_, text, overwrite_);
   std::fflush(stdout);  // so that what follows on standard error comes after it
+  if (study && study->is_partial) {
+    throw Interrupted("interrupted: not every what-if was simulated");
+  }
   if (result.is_partial) {
     throw Interrupted(
         fmt::format("interrupted: these are partial results, {} layers", result.layers.size()));

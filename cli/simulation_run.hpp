@@ -8,6 +8,7 @@
 #include "cli/framework/options.hpp"
 #include "report/limit.hpp"
 #include "sim/replay/scenario.hpp"
+#include "sim/what_if.hpp"
 
 namespace switchyard {
 
@@ -27,7 +28,10 @@ class SimulationRun {
  private:
   [[nodiscard]] SimulationResult simulate_with_timeline(const Scenario& scenario) const;
   void write_placement(const Scenario& scenario) const;
-  [[nodiscard]] std::string document_text(const SimulationResult& result) const;
+  [[nodiscard]] std::string document_text(const SimulationResult& result,
+                                          const std::optional<WhatIfStudy>& study) const;
+  [[nodiscard]] std::optional<WhatIfStudy> explain(const Scenario& scenario,
+                                                   const SimulationResult& result) const;
 
   std::string output_;
   std::optional<std::filesystem::path> csv_;
@@ -39,6 +43,8 @@ class SimulationRun {
   bool is_quiet_;
   bool is_verbose_;
   bool overwrite_;
+  bool explains_;
+  std::size_t explain_layers_;
 };
 
 }  // namespace switchyard

@@ -1,5 +1,7 @@
 #include "report/metrics.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 
 namespace switchyard {
@@ -26,7 +28,7 @@ std::optional<double> bytes_of(const LayerResult& layer, double ExchangeResult::
     return std::nullopt;
   }
   double sum = 0;
-  for (const auto* exchange : {&layer.dispatch, &layer.combine}) {
+  for (const auto* exchange : {&layer.dispatch, &layer.combine, &layer.collective}) {
     sum += *exchange ? (**exchange).*bytes : 0.0;
   }
   return sum;
@@ -37,6 +39,36 @@ std::optional<double> bytes_of(const LayerResult& layer, double ExchangeResult::
 std::string link_name(const SimulationResult& result, std::int32_t link) {
   const auto index = static_cast<std::size_t>(link);
   return link >= 0 && index < result.links.size() ? result.links[index].name : std::string();
+}
+
+std::vector<PhaseSum> phase_sums(const SimulationResult& result) {
+  std::vector<PhaseSum> sums;
+  for (const LayerResult& layer : result.layers) {
+    for (const PhaseResult& phase : layer.phases) {
+      auto found = std::find_if(
+          sums.begin(), sums.end(), [&](const PhaseSum& sum) { return sum.name == phase.name; });
+      if (found == sums.end()) {
+        sums.push_back({.name = phase.name, .lane = phase.lane});
+        found = std::prev(sums.end());
+      }
+      found->time_s += phase.time_s;
+      found->bytes += phase.bytes;
+      found->bound_s[phase.bound] += phase.time_s;
+    }
+  }
+  return sums;
+}
+
+Bound PhaseSum::bound() const {
+  Bound longest = Bound::Nothing;
+  double time = 0;
+  for (const auto& [bound, seconds] : bound_s) {
+    if (seconds > time) {
+      longest = bound;
+      time = seconds;
+    }
+  }
+  return longest;
 }
 
 const ExchangeResult* slower_exchange(const LayerResult& layer) {
@@ -63,7 +95,8 @@ std::vector<Metric> layer_metrics(const SimulationResult& result, const LayerRes
           {"inter_node_bytes", value_of(bytes_of(layer, &ExchangeResult::inter_node_bytes))},
           {"intra_node_bytes", value_of(bytes_of(layer, &ExchangeResult::intra_node_bytes))},
           {"lost_token_fraction", layer.lost_token_fraction},
-          {"dropped_gate_mass", value_of(layer.dropped_gate_mass)}};
+          {"dropped_gate_mass", value_of(layer.dropped_gate_mass)},
+          {"collective_s", value_of(seconds_of(layer.collective))}};
 }
 
 std::vector<Metric> total_metrics(const SimulationResult& result) {
@@ -85,7 +118,8 @@ std::vector<Metric> total_metrics(const SimulationResult& result) {
           {"straggler_rank", index_of(total.straggler_rank)},
           {"wait_s", value_of(total.wait_s)},
           {"lost_token_fraction", total.lost_token_fraction},
-          {"dropped_gate_mass", value_of(total.dropped_gate_mass)}};
+          {"dropped_gate_mass", value_of(total.dropped_gate_mass)},
+          {"collective_s", value_of(total.collective_s)}};
 }
 
 }  // namespace switchyard

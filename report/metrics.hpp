@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <variant>
 #include <vector>
@@ -19,10 +20,24 @@ struct Metric {
   MetricValue value;
 };
 
-/// Keys of one layer: `dispatch_s` ... `intra_node_bytes`, in the documented order.
+/// Keys of one layer: `dispatch_s` ... `collective_s`, in the documented order.
 std::vector<Metric> layer_metrics(const SimulationResult& result, const LayerResult& layer);
-/// The same keys over the whole run, then `step_s`, `straggler_rank`, `wait_s`.
+/// The same keys over the whole run, and `step_s`, `straggler_rank`, `wait_s`.
 std::vector<Metric> total_metrics(const SimulationResult& result);
+
+/// A phase over the whole run, in the order of first appearance.
+struct PhaseSum {
+  std::string name;
+  Lane lane = Lane::Compute;
+  double time_s = 0;
+  double bytes = 0;
+  std::map<Bound, double> bound_s;  // of time_s, by what bound it
+
+  /// What bound most of its time.
+  [[nodiscard]] Bound bound() const;
+};
+
+std::vector<PhaseSum> phase_sums(const SimulationResult& result);
 
 /// Name of a link of the result; empty for -1.
 std::string link_name(const SimulationResult& result, std::int32_t link);

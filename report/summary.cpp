@@ -94,6 +94,13 @@ std::vector<std::string> choices(const SimulationResult& result) {
       const auto combine = component_name(exchange.value("combine", nlohmann::json()));
       add("all-to-all", dispatch == combine ? dispatch : dispatch + "/" + combine);
     }
+    const auto named = [&](const char* label, const char* key, const char* usual) {
+      const std::string name = component_name(scenario.value(key, nlohmann::json()));
+      add(label, name == usual ? "" : name);
+    };
+    named("schedule", "schedule", "two_all_to_all");
+    named("overlap", "overlap", "none");
+    named("pass", "pass", "forward");
     add("placement", component_name(scenario.value("placement", nlohmann::json())));
     add("capacity", component_name(scenario.value("capacity", nlohmann::json())));
   }
@@ -157,6 +164,9 @@ void add_times(const SimulationResult& result, Facts& facts) {
                         per_step(*total.dispatch_s),
                         per_step(total.compute_s),
                         per_step(*total.combine_s)));
+  if (total.collective_s) {
+    facts.add("collectives", per_step(*total.collective_s), "of a step, beside the exchanges");
+  }
   if (total.steps > 1) {
     facts.add("whole run",
               time_text(total.layer_s),
@@ -176,6 +186,43 @@ void add_times(const SimulationResult& result, Facts& facts) {
                   ? fmt::format("of dispatch + combine, which take {:.2f} x that",
                                 exchanged / *total.lower_bound_s)
                   : "");
+  }
+}
+
+void add_step_exchanges(const SimulationResult& result, Facts& facts) {
+  for (const StepExchange& exchange : result.total.step_exchanges) {
+    facts.add(exchange.name,
+              time_text(exchange.exposed_s),
+              fmt::format("of the step; {} once, bound by {}",
+                          time_text(exchange.time_s),
+                          bound_name(exchange.bound)));
+  }
+  if (result.total.pipeline_bubble > 0) {
+    facts.add("pipeline bubble",
+              fmt::format("{:.1f} %", 100 * result.total.pipeline_bubble),
+              "of the step, in which a stage has nothing to do");
+  }
+}
+
+// "dispatch link, experts memory", as many lines as needed.
+void add_bounds(const SimulationResult& result, Facts& facts) {
+  constexpr std::size_t kDetailWidth = 52;
+  std::string line;
+  std::string label = "bound by";
+  for (const PhaseSum& phase : phase_sums(result)) {
+    if (phase.time_s <= 0) {
+      continue;
+    }
+    const std::string part = fmt::format("{} {}", phase.name, bound_name(phase.bound()));
+    if (!line.empty() && line.size() + 2 + part.size() > kDetailWidth) {
+      facts.add(label, "", line + ",");
+      label.clear();
+      line.clear();
+    }
+    line += (line.empty() ? "" : ", ") + part;
+  }
+  if (!line.empty()) {
+    facts.add(label, "", line);
   }
 }
 
@@ -344,6 +391,8 @@ std::string summary_text(const SimulationResult& result, const SummaryOptions& o
   }
   Facts facts(options.style);
   add_times(result, facts);
+  add_bounds(result, facts);
+  add_step_exchanges(result, facts);
   add_bottlenecks(result, facts);
   add_traffic(result, facts);
   add_replacement(result, facts);

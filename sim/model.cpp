@@ -114,8 +114,8 @@ ModelCost read_model(const json& model,
   cost.experts = parameters.get_integer("experts", 0, kAny, "routed experts per layer");
   cost.top_k = parameters.get_integer("top_k", 0, kAny, "experts per token");
   cost.layers = parameters.get_integer("layers", 0, kAny, "MoE layers");
-  parameters.get_integer(
-      "shared_experts", 0, kAny, "experts every token visits; recorded, not priced");
+  cost.shared_experts = parameters.get_integer(
+      "shared_experts", 0, kAny, "experts that every token visits on its own rank");
   cost.dtype = parameters.get_choice("dtype", "bf16", kDtypes, "of weights and expert arithmetic");
   cost.zero_cost_experts = parameters.get_integer(
       "zero_cost_experts", 0, kAny, "the last of the experts, without weights (MoE++)");
@@ -124,6 +124,14 @@ ModelCost read_model(const json& model,
   cost.experts = agreed(cost.experts, traced.experts, "experts", where.child("experts"));
   cost.top_k = agreed(cost.top_k, traced.top_k, "choices per token", where.child("top_k"));
   cost.hidden = agreed(cost.hidden, traced.hidden, "numbers per token", where.child("hidden"));
+  if (cost.layers > 0 && traced.layers > cost.layers) {
+    throw InvalidInput(
+        fmt::format("the model has {} MoE layers, but the trace was recorded with {}",
+                    cost.layers,
+                    traced.layers),
+        where.child("layers"),
+        "choose the model that the trace comes from (switchyard list models)");
+  }
   if (cost.hidden == 0 || cost.expert_hidden == 0) {
     throw InvalidInput(fmt::format("the model's {} is not known, and the trace does not say",
                                    cost.hidden == 0 ? "hidden width" : "expert width"),
@@ -170,6 +178,8 @@ ComputeDevice read_device(Parameters& compute, const std::string& dtype) {
       compute.get_number("memory_efficiency", 1, {1e-6, 1}, "share of the memory rate reached");
   device.launch_overhead = compute.get_duration(
       "launch_overhead", Seconds{0}, "per rank and layer, before its experts start");
+  device.expert_launch = compute.get_duration(
+      "expert_launch", Seconds{0}, "per expert that has rows, as a grouped GEMM avoids");
   compute.finish();
   const Location place = compute.where().child("device");
   const json preset = preset_document("devices", device.name, place);
@@ -190,34 +200,79 @@ ComputeDevice read_device(Parameters& compute, const std::string& dtype) {
   return device;
 }
 
-std::vector<double> expert_seconds(const ComputeDevice& device,
-                                   const ModelCost& model,
-                                   const Matrix<std::int64_t>& rows_by_rank,
-                                   std::int32_t shards) {
+namespace {
+
+struct Rates {
+  double flops = 0;
+  double bytes = 0;
+};
+
+Rates rates_of(const ComputeDevice& device) {
+  return {device.peak.value * device.compute_efficiency,
+          device.memory_bandwidth.value * device.memory_efficiency};
+}
+
+// One kernel, booked under what bounds it.
+void add_kernel(RankWork& work, double flops, double bytes, const Rates& rates) {
+  const double compute_s = flops / rates.flops;
+  const double memory_s = bytes / rates.bytes;
+  (compute_s >= memory_s ? work.compute_s : work.memory_s) += std::max(compute_s, memory_s);
+}
+
+}  // namespace
+
+std::vector<RankWork> expert_work(const ComputeDevice& device,
+                                  const ModelCost& model,
+                                  const Matrix<std::int64_t>& rows,
+                                  std::int64_t shards,
+                                  const Share& share) {
   const ExpertSize size = expert_size(model);
-  const double share = 1.0 / shards;
+  const double part = 1.0 / static_cast<double>(shards);
   const auto element = static_cast<double>(element_bytes(model.dtype, {}));
-  const double weight_bytes = share * static_cast<double>(size.private_bytes);
-  const double peak = device.peak.value * device.compute_efficiency;
-  const double memory = device.memory_bandwidth.value * device.memory_efficiency;
-  std::vector<double> seconds(rows_by_rank.rows(), 0.0);
-  for (std::size_t rank = 0; rank < rows_by_rank.rows(); ++rank) {
-    double busy = 0;
-    const auto rows_of = rows_by_rank.row(rank);
-    for (const std::int64_t count :
-         rows_of.first(rows_of.size() - static_cast<std::size_t>(model.zero_cost_experts))) {
-      if (count == 0) {
-        continue;
+  const double weight_bytes = part * static_cast<double>(size.private_bytes);
+  const Rates rates = rates_of(device);
+  std::vector<RankWork> work(rows.rows());
+  for (std::size_t rank = 0; rank < rows.rows(); ++rank) {
+    RankWork& of_rank = work[rank];
+    for (const std::int64_t whole : rows.row(rank)) {
+      const auto count = static_cast<double>(share.of(whole));
+      if (count > 0) {
+        const double flops = part * (count * size.flops_per_row + size.rebuild_flops);
+        // Weights once; tokens in and results out.
+        const double bytes = weight_bytes + element * 2 * count * static_cast<double>(model.hidden);
+        add_kernel(of_rank, flops, bytes, rates);
+        of_rank.launch_s += device.expert_launch.count();
       }
-      const auto rows = static_cast<double>(count);
-      const double flops = share * (rows * size.flops_per_row + size.rebuild_flops);
-      // Weights once; tokens in and results out.
-      const double bytes = weight_bytes + element * 2 * rows * static_cast<double>(model.hidden);
-      busy += std::max(flops / peak, bytes / memory);
     }
-    seconds[rank] = busy > 0 ? busy + device.launch_overhead.count() : 0;
+    if (of_rank.total() > 0) {
+      of_rank.launch_s += device.launch_overhead.count();
+    }
   }
-  return seconds;
+  return work;
+}
+
+void clear_zero_cost(const ModelCost& model, Matrix<std::int64_t>& rows) {
+  const auto free = static_cast<std::size_t>(model.zero_cost_experts);
+  for (std::size_t rank = 0; rank < rows.rows(); ++rank) {
+    for (std::int64_t& count : rows.row(rank).last(free)) {
+      count = 0;
+    }
+  }
+}
+
+RankWork merge_work(const ComputeDevice& device, const ModelCost& model, std::int64_t times) {
+  const ExpertSize size = expert_size(model);
+  const auto experts = static_cast<double>(model.experts - model.zero_cost_experts);
+  const auto count = static_cast<double>(times);
+  RankWork work;
+  if (times > 0) {
+    // A multiply-add for each weight of each expert, as a row costs; the merged one is written.
+    add_kernel(work,
+               count * experts * size.flops_per_row,
+               count * (experts + 1) * static_cast<double>(size.private_bytes),
+               rates_of(device));
+  }
+  return work;
 }
 
 }  // namespace switchyard

@@ -11,6 +11,7 @@
 #include "core/matrix.hpp"
 #include "core/numbers/units.hpp"
 #include "sim/exchange/traffic.hpp"
+#include "sim/rank_work.hpp"
 #include "traces/metadata.hpp"
 
 namespace switchyard {
@@ -36,6 +37,7 @@ struct ModelCost {
   std::int64_t experts = 0;
   std::int64_t top_k = 0;
   std::int64_t layers = 0;
+  std::int64_t shared_experts = 0;     // every token visits them, on its own rank
   std::string dtype = "bf16";          // of weights and expert arithmetic
   std::int64_t zero_cost_experts = 0;  // the last of `experts`: no weights, no arithmetic (MoE++)
   WeightForm weights;                  // how an expert's matrices are stored
@@ -66,19 +68,27 @@ struct ComputeDevice {
   Bytes memory;                   // of the device; 0 = its preset does not say
   double compute_efficiency = 1;  // share of `peak` that expert GEMMs reach
   double memory_efficiency = 1;   // share of `memory_bandwidth`
-  Seconds launch_overhead{0};     // once per rank and layer
+  Seconds launch_overhead{0};     // once per rank and stage of experts
+  Seconds expert_launch{0};       // once per expert with rows
 };
 
 /// Reads the scenario's "compute": device preset and efficiencies.
 ComputeDevice read_device(Parameters& compute, const std::string& dtype);
 
-/// Seconds each rank needs for its experts, [ranks]. Each expert is a roofline of its own
-/// (Williams et al., CACM 52(4), 2009): max(flops / peak, (weights + activations) / memory rate).
-/// With `shards` > 1 a rank computes that part of every expert's inner width.
-std::vector<double> expert_seconds(const ComputeDevice& device,
-                                   const ModelCost& model,
-                                   const Matrix<std::int64_t>& rows_by_rank,
-                                   std::int32_t shards = 1);
+/// What each row of `rows`, [ranks, experts], costs its rank. Each expert is a roofline of its own
+/// (Williams et al., CACM 52(4), 2009): max(flops / peak, (weights + activations) / memory rate),
+/// and a launch. A rank holds one of `shards` slices of each expert's inner width.
+std::vector<RankWork> expert_work(const ComputeDevice& device,
+                                  const ModelCost& model,
+                                  const Matrix<std::int64_t>& rows,
+                                  std::int64_t shards = 1,
+                                  const Share& share = {});
+
+/// Averaging all experts' weights into one, `times` over (Lory, arXiv 2405.03133, section 2.2).
+RankWork merge_work(const ComputeDevice& device, const ModelCost& model, std::int64_t times);
+
+/// Sets the rows of zero-cost experts, the last columns of [ranks, experts], to 0.
+void clear_zero_cost(const ModelCost& model, Matrix<std::int64_t>& rows);
 
 /// Names of the embedded presets, sorted: "models" or "devices".
 std::vector<std::string> preset_names(const std::string& kind);

@@ -10,8 +10,10 @@
 #include "profiler/timeline_importer.hpp"
 #include "sim/all_to_all.hpp"
 #include "sim/capacity.hpp"
+#include "sim/layer_schedule.hpp"
 #include "sim/model.hpp"
 #include "sim/network/network.hpp"
+#include "sim/overlap.hpp"
 #include "sim/placement.hpp"
 #include "sim/replay/network_options.hpp"
 #include "topologies/topology_file.hpp"
@@ -102,6 +104,8 @@ const std::vector<CatalogueKind>& catalogue() {
           "capacities", "capacity policy", "what happens to the tokens of a full expert"),
       kind_of<AllToAll>(
           "all_to_all", "all-to-all algorithm", "orders of the transfers of an exchange"),
+      kind_of<LayerSchedule>("schedules", "layer schedule", "what happens in a layer"),
+      kind_of<Overlap>("overlaps", "overlap", "what of a layer runs at once"),
       network_kind(),
   };
   return kKinds;

@@ -1,4 +1,4 @@
-// What each rank does when, as intervals on four lanes that never overlap within a rank: the common
+// What each rank does when, as intervals on lanes that never overlap within a rank: the common
 // source of the timeline file and the `event` table.
 #pragma once
 
@@ -11,23 +11,19 @@
 
 namespace switchyard {
 
-enum class Lane { Wait, Dispatch, Compute, Combine };
-
-inline constexpr std::array<Lane, 4> kLanes{
-    Lane::Wait, Lane::Dispatch, Lane::Compute, Lane::Combine};
-
-std::string_view lane_name(Lane lane);
+inline constexpr std::array<Lane, 5> kLanes{
+    Lane::Wait, Lane::Dispatch, Lane::Compute, Lane::Combine, Lane::Collective};
 
 struct LaneInterval {
   std::int32_t rank = 0;
   Lane lane = Lane::Wait;
-  double start_s = 0;  // from the step's start
+  std::string_view name;  // of the phase, or "wait"; lives as long as the layer
+  double start_s = 0;     // from the replay's start
   double finish_s = 0;
 };
 
 /// Intervals of one layer, by rank, then time; those of no length are left out. Empty if the
-/// trace's fidelity gave the layer no exchanges. Follows the replay's rule: an exchange starts when
-/// its last rank has arrived, a rank computes once its own last token is in.
+/// trace's fidelity gave the layer no times.
 std::vector<LaneInterval> lane_intervals(const LayerResult& layer);
 
 }  // namespace switchyard

@@ -36,6 +36,46 @@ ordered_json replacement_json(const ReplacementResult& study) {
   return object;
 }
 
+ordered_json phases_of(const SimulationResult& result, const LayerResult& layer) {
+  ordered_json phases = ordered_json::array();
+  for (const PhaseResult& phase : layer.phases) {
+    const std::string link = link_name(result, phase.bottleneck_link);
+    phases.push_back({{"name", phase.name},
+                      {"lane", lane_name(phase.lane)},
+                      {"time_s", phase.time_s},
+                      {"bytes", phase.bytes},
+                      {"bound", bound_name(phase.bound)},
+                      {"bottleneck_link", link.empty() ? ordered_json() : ordered_json(link)}});
+  }
+  return phases;
+}
+
+ordered_json phases_of(const SimulationResult& result) {
+  ordered_json phases = ordered_json::array();
+  for (const PhaseSum& phase : phase_sums(result)) {
+    phases.push_back({{"name", phase.name},
+                      {"lane", lane_name(phase.lane)},
+                      {"time_s", phase.time_s},
+                      {"bytes", phase.bytes},
+                      {"bound", bound_name(phase.bound())}});
+  }
+  return phases;
+}
+
+ordered_json step_exchanges_of(const SimulationResult& result) {
+  ordered_json exchanges = ordered_json::array();
+  for (const StepExchange& exchange : result.total.step_exchanges) {
+    const std::string link = link_name(result, exchange.bottleneck_link);
+    exchanges.push_back({{"name", exchange.name},
+                         {"time_s", exchange.time_s},
+                         {"exposed_s", exchange.exposed_s},
+                         {"bytes", exchange.bytes},
+                         {"bound", bound_name(exchange.bound)},
+                         {"bottleneck_link", link.empty() ? ordered_json() : ordered_json(link)}});
+  }
+  return exchanges;
+}
+
 }  // namespace
 
 ordered_json json_value(const MetricValue& value) {
@@ -64,10 +104,14 @@ ordered_json result_to_json(const SimulationResult& result) {
   for (const LayerResult& layer : result.layers) {
     ordered_json row{{"step", layer.step}, {"layer", layer.layer}};
     append(row, layer_metrics(result, layer));
+    row["phases"] = phases_of(result, layer);
     document["layers"].push_back(std::move(row));
   }
   document["total"] = ordered_json::object();
   append(document["total"], total_metrics(result));
+  document["total"]["phases"] = phases_of(result);
+  document["total"]["step_exchanges"] = step_exchanges_of(result);
+  document["total"]["pipeline_bubble"] = result.total.pipeline_bubble;
   if (result.replacement) {
     document["replacement"] = replacement_json(*result.replacement);
   }

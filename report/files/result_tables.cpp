@@ -207,6 +207,38 @@ ResultTable rank_table(const SimulationResult& result) {
           }};
 }
 
+ResultTable phase_table(const SimulationResult& result) {
+  return {"phase",
+          {{"point", "INTEGER"},
+           {"step", "INTEGER"},
+           {"layer", "INTEGER"},
+           {"place", "INTEGER"},
+           {"phase", "TEXT"},
+           {"lane", "TEXT"},
+           {"time_s", "REAL"},
+           {"bytes", "REAL"},
+           {"bound", "TEXT"},
+           {"bottleneck_link", "TEXT"}},
+          [&result](const Sink& sink) {
+            for (const LayerResult& layer : result.layers) {
+              for (std::size_t place = 0; place < layer.phases.size(); ++place) {
+                const PhaseResult& phase = layer.phases[place];
+                const std::string link = link_name(result, phase.bottleneck_link);
+                sink({kPoint,
+                      layer.step,
+                      layer.layer,
+                      whole(place),
+                      phase.name,
+                      std::string(lane_name(phase.lane)),
+                      phase.time_s,
+                      phase.bytes,
+                      std::string(bound_name(phase.bound)),
+                      link.empty() ? MetricValue() : MetricValue(link)});
+              }
+            }
+          }};
+}
+
 ResultTable event_table(const SimulationResult& result) {
   return {"event",
           {{"point", "INTEGER"},
@@ -214,6 +246,7 @@ ResultTable event_table(const SimulationResult& result) {
            {"layer", "INTEGER"},
            {"rank", "INTEGER"},
            {"lane", "TEXT"},
+           {"phase", "TEXT"},
            {"start_s", "REAL"},
            {"duration_s", "REAL"}},
           [&result](const Sink& sink) {
@@ -224,6 +257,7 @@ ResultTable event_table(const SimulationResult& result) {
                       layer.layer,
                       std::int64_t{interval.rank},
                       std::string(lane_name(interval.lane)),
+                      std::string(interval.name),
                       interval.start_s,
                       interval.finish_s - interval.start_s});
               }
@@ -250,6 +284,7 @@ std::vector<ResultTable> result_tables(const SimulationResult& result) {
           link_table(result),
           expert_table(result),
           rank_table(result),
+          phase_table(result),
           event_table(result),
           note_table(result)};
 }

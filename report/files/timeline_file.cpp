@@ -127,7 +127,6 @@ struct TimelineFile::State {
   std::string buffer;
   bool is_first = true;
   std::set<std::pair<int, std::int64_t>> named;
-  double dispatch_start_s = 0;  // of the layer whose exchanges came last
 };
 
 TimelineFile::TimelineFile(const std::filesystem::path& path, bool overwrite, TimelineLinks links)
@@ -144,10 +143,6 @@ TimelineFile::TimelineFile(const std::filesystem::path& path, bool overwrite, Ti
 TimelineFile::~TimelineFile() = default;
 
 void TimelineFile::add(const ExchangeRecord& exchange) {
-  const bool is_dispatch = exchange.direction == Direction::Dispatch;
-  if (is_dispatch) {
-    state_->dispatch_start_s = exchange.start_s;
-  }
   const std::vector<double>& bytes = exchange.timeline.link_bytes;
   const auto busy_s = [&](std::size_t link) { return bytes[link] / state_->links.rates[link]; };
   std::vector<std::size_t> order;
@@ -171,7 +166,7 @@ void TimelineFile::add(const ExchangeRecord& exchange) {
     state_->name_track(kLinkProcess, track, state_->links.names[link]);
     state_->add({kLinkProcess,
                  track,
-                 fmt::format("{} L{}", is_dispatch ? "dispatch" : "combine", exchange.layer),
+                 fmt::format("{} L{}", exchange.name, exchange.layer),
                  exchange.start_s,
                  exchange.start_s + std::min(busy_s(link), makespan),
                  fmt::format(R"("bytes":{},"utilisation":{:.4f})",
@@ -181,24 +176,16 @@ void TimelineFile::add(const ExchangeRecord& exchange) {
 }
 
 void TimelineFile::add(const LayerResult& layer) {
-  const auto intervals = lane_intervals(layer);
-  if (intervals.empty()) {
-    return;
-  }
-  // The layer counts from its step's start, the file from the replay's.
-  const double step_start_s =
-      state_->dispatch_start_s -
-      *std::max_element(layer.rank_start_s.begin(), layer.rank_start_s.end());
-  for (const LaneInterval& interval : intervals) {
+  for (const LaneInterval& interval : lane_intervals(layer)) {
     const std::int64_t track = std::int64_t{interval.rank} * std::ssize(kLanes) +
                                static_cast<std::int64_t>(interval.lane) + 1;
     state_->name_track(
         kRankProcess, track, fmt::format("rank {} {}", interval.rank, lane_name(interval.lane)));
     state_->add({kRankProcess,
                  track,
-                 fmt::format("{} L{}", lane_name(interval.lane), layer.layer),
-                 step_start_s + interval.start_s,
-                 step_start_s + interval.finish_s,
+                 fmt::format("{} L{}", interval.name, layer.layer),
+                 interval.start_s,
+                 interval.finish_s,
                  fmt::format(R"("step":{},"layer":{})", layer.step, layer.layer)});
   }
 }

@@ -1,6 +1,11 @@
 // The invariants that every all-to-all algorithm owes the networks.
 #include "sim/exchange/schedule.hpp"
 
+#include <algorithm>
+#include <utility>
+
+#include "sim/exchange/schedule_builder.hpp"
+
 namespace switchyard {
 namespace {
 
@@ -39,6 +44,28 @@ void check_schedule(const Schedule& schedule) {
     SWITCHYARD_CHECK(schedule.bytes[i] > 0, "transfers move bytes");
   }
   check_dependencies(schedule);
+}
+
+Schedule share_of_schedule(const Schedule& schedule, const Share& share) {
+  ScheduleBuilder builder(schedule.rank_count);
+  // [transfers] what to wait for instead of each: its piece, or what that would have waited for.
+  std::vector<std::vector<std::uint32_t>> instead(schedule.transfer_count());
+  for (std::size_t i = 0; i < schedule.transfer_count(); ++i) {
+    std::vector<std::uint32_t> after;
+    for (const std::uint32_t earlier : schedule.dependencies_of(i)) {
+      after.insert(after.end(), instead[earlier].begin(), instead[earlier].end());
+    }
+    const std::int64_t messages = schedule.messages.empty() ? 1 : schedule.messages[i];
+    const auto id = builder.add({.from = static_cast<std::size_t>(schedule.source[i]),
+                                 .to = static_cast<std::size_t>(schedule.destination[i]),
+                                 .bytes = share.of(schedule.bytes[i]),
+                                 .after = after,
+                                 .messages = std::max<std::int64_t>(1, share.of(messages))});
+    instead[i] = id ? std::vector<std::uint32_t>{*id} : std::move(after);
+  }
+  Schedule piece = builder.take();
+  piece.outstanding = schedule.outstanding;
+  return piece;
 }
 
 Matrix<std::int64_t> bytes_between_ranks(const Schedule& schedule) {

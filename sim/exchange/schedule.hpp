@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/matrix.hpp"
+#include "sim/rank_work.hpp"
 
 namespace switchyard {
 
@@ -54,6 +55,10 @@ struct Schedule {
 /// Throws InternalError unless every rank, size and dependency of the schedule is possible and the
 /// dependencies point backwards (which also rules out cycles).
 void check_schedule(const Schedule& schedule);
+
+/// The same transfers with a share of the bytes each; the shares add up to the whole. A transfer
+/// that is left with no byte drops out, and whoever waited for it waits for what it waited for.
+Schedule share_of_schedule(const Schedule& schedule, const Share& share);
 
 /// Bytes by (source, destination), [ranks, ranks].
 Matrix<std::int64_t> bytes_between_ranks(const Schedule& schedule);

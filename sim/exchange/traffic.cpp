@@ -8,15 +8,35 @@
 
 namespace switchyard {
 
+namespace {
+
+std::vector<std::int32_t> nodes_of_ranks(const Fabric& fabric, std::size_t ranks) {
+  std::vector<std::int32_t> nodes;
+  for (std::size_t rank = 0; rank < ranks; ++rank) {
+    nodes.push_back(fabric.node_of(RankId{rank}).value);
+  }
+  return nodes;
+}
+
+}  // namespace
+
 TrafficCounter::TrafficCounter(const ExpertRanks& expert_ranks,
                                const Fabric& fabric,
                                std::size_t ranks,
                                std::size_t experts)
-    : expert_ranks_(expert_ranks), replicas_(expert_ranks, ranks), experts_(experts) {
+    : TrafficCounter(expert_ranks, nodes_of_ranks(fabric, ranks), experts) {}
+
+TrafficCounter::TrafficCounter(const ExpertRanks& expert_ranks,
+                               std::vector<std::int32_t> group_of_rank,
+                               std::size_t experts)
+    : expert_ranks_(expert_ranks),
+      replicas_(expert_ranks, group_of_rank.size()),
+      experts_(experts),
+      node_of_rank_(std::move(group_of_rank)) {
+  const std::size_t ranks = node_of_rank_.size();
   std::int32_t nodes = 0;
-  for (std::size_t rank = 0; rank < ranks; ++rank) {
-    node_of_rank_.push_back(fabric.node_of(RankId{rank}).value);
-    nodes = std::max(nodes, node_of_rank_.back() + 1);
+  for (const std::int32_t node : node_of_rank_) {
+    nodes = std::max(nodes, node + 1);
   }
   traffic_.copies = Matrix<std::int64_t>(ranks, ranks);
   traffic_.unique_rank_tokens = Matrix<std::int64_t>(ranks, ranks);

@@ -29,6 +29,10 @@ class TrafficCounter {
                  const Fabric& fabric,
                  std::size_t ranks,
                  std::size_t experts);
+  /// Counts unique_node_tokens by these groups instead of nodes, [ranks] from 0.
+  TrafficCounter(const ExpertRanks& expert_ranks,
+                 std::vector<std::int32_t> group_of_rank,
+                 std::size_t experts);
 
   /// Rows of `ids`, row i starting on source_ranks[i]. Throws InvalidInput through
   /// throw_expert_out_of_range for a bad id.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/matrix.hpp"
@@ -13,18 +14,41 @@
 
 namespace switchyard {
 
-/// One exchange (dispatch or combine) of one layer.
+/// What a rank is busy with; none of them overlaps itself within a rank.
+enum class Lane { Wait, Dispatch, Compute, Combine, Collective };
+
+/// What a phase would need more of to be faster: more rate of its busiest link, fewer or quicker
+/// messages, arithmetic, memory rate, fewer kernels.
+enum class Bound { Nothing, Link, Latency, Compute, Memory, Launch };
+
+std::string_view lane_name(Lane lane);
+std::string_view bound_name(Bound bound);
+
+/// One phase of one layer: a collective of all ranks, or work of each on its own.
+struct PhaseResult {
+  std::string name;  // "dispatch", "experts", "tp_allgather" ...
+  Lane lane = Lane::Compute;
+  Bound bound = Bound::Nothing;
+  std::int32_t bottleneck_link = -1;  // of a collective
+  double time_s = 0;                  // makespan of a collective; work of the slowest rank
+  double bytes = 0;                   // that a collective moves between ranks
+  double start_s = 0;                 // of a collective, after its last rank was ready
+  std::vector<double> ready_s;        // [ranks] from the replay's start; work starts then
+  std::vector<double> finish_s;       // [ranks]
+};
+
+/// Exchanges of one kind (dispatches, combines, other collectives) of one layer.
 struct ExchangeResult {
-  double time_s = 0;         // from the last rank's arrival to the last byte
+  double time_s = 0;         // sum over them, from the last rank's arrival to the last byte
   double lower_bound_s = 0;  // no network could be faster
   std::string mode;          // how the network computed it ("exact", "windowed", "closed form")
   double window_epsilon = 0;
-  std::int32_t bottleneck_link = -1;  // LinkId
-  double bottleneck_utilisation = 0;  // its bytes over (rate x time_s)
+  std::int32_t bottleneck_link = -1;  // LinkId, of the longest of them
+  double bottleneck_utilisation = 0;  // its bytes over (rate x longest_s)
+  double longest_s = 0;               // time of the longest
   double inter_node_bytes = 0;
   double intra_node_bytes = 0;
   std::int64_t transfers = 0;
-  std::vector<double> rank_finish_s;  // [ranks] after the start of the exchange
 };
 
 /// One MoE layer of one step.
@@ -33,10 +57,11 @@ struct LayerResult {
   std::int64_t layer = 0;
   std::optional<ExchangeResult> dispatch;
   std::optional<ExchangeResult> combine;
-  double compute_s = 0;           // slowest rank's experts
-  std::optional<double> layer_s;  // dispatch + compute + combine on the slowest path
+  std::optional<ExchangeResult> collective;  // of other kinds; absent if there are none
+  double compute_s = 0;                      // work of the slowest rank
+  std::optional<double> layer_s;             // dispatch + compute + combine on the slowest path
   std::optional<double> exposed_communication_s;
-  std::optional<double> lower_bound_s;  // of both exchanges
+  std::optional<double> lower_bound_s;  // of all collectives
   double expert_imbalance = 1;          // max / mean rows per expert
   double rank_imbalance = 1;            // max / mean rows per rank
   std::int32_t busiest_expert = -1;
@@ -51,8 +76,21 @@ struct LayerResult {
   std::int32_t straggler_rank = -1;         // last to finish the layer
   std::vector<std::int64_t> expert_rows;    // [experts]
   std::vector<std::int64_t> rank_rows;      // [ranks]
-  std::vector<double> rank_start_s;         // [ranks] arrival at the layer, from the step's start
+  std::vector<std::int64_t> rank_tokens;    // [ranks] that start there; empty if unknown
+  std::vector<double> rank_start_s;         // [ranks] arrival at the layer, from the replay's start
   std::vector<double> rank_compute_s;       // [ranks]
+  std::vector<PhaseResult> phases;          // in the order of issue, forward before backward
+};
+
+/// An exchange between copies of the expert-parallel group, once a step (a pipeline stage's
+/// activations: once a micro-batch and stage).
+struct StepExchange {
+  std::string name;      // "dense_gradients", "expert_gradients", "pipeline"
+  double time_s = 0;     // once
+  double exposed_s = 0;  // in one step, after overlap
+  double bytes = 0;      // between GPUs, once
+  Bound bound = Bound::Nothing;
+  std::int32_t bottleneck_link = -1;
 };
 
 /// Sums and extremes over all layers of all steps.
@@ -61,9 +99,12 @@ struct TotalResult {
   std::int64_t layers = 0;
   std::optional<double> dispatch_s;
   std::optional<double> combine_s;
+  std::optional<double> collective_s;
   double compute_s = 0;
   std::optional<double> layer_s;  // all layers
-  std::optional<double> step_s;   // one step, mean
+  std::optional<double> step_s;   // one step, mean, with its step exchanges
+  std::vector<StepExchange> step_exchanges;
+  double pipeline_bubble = 0;  // share of the step in which a stage has nothing to do
   std::optional<double> exposed_communication_s;
   std::optional<double> lower_bound_s;
   double expert_imbalance = 1;  // worst layer

@@ -28,6 +28,9 @@ class Loader {
  public:
   Loader(const json& document, Location where) : where_(std::move(where)) {
     document_ = default_scenario_document();
+    if (document.is_object() && document.contains("all_to_all")) {
+      document_.erase("all_to_all");  // one algorithm for both does not merge with a pair
+    }
     document_.merge_patch(document);
     check_schema(document_, parse_json(embedded_file(kSchemaPath), {kSchemaPath, ""}), where_);
   }
@@ -80,8 +83,24 @@ class Loader {
                          at("ranks"),
                          "choose a larger topology (switchyard list topologies)");
     }
-    scenario_.ranks = wanted == 0 ? available : wanted;
+    Parameters parallel(document_["parallel"], at("parallel"));
+    // Without a number, the copies of the group share all GPUs.
+    const auto copies = copies_of(document_["parallel"]);
+    scenario_.ranks = wanted == 0 ? std::max<std::size_t>(1, available / copies) : wanted;
     document_["ranks"] = scenario_.ranks;
+    scenario_.groups = read_parallel_groups(parallel, scenario_.ranks, available);
+    document_["parallel"] = parallel.resolved();
+  }
+
+  // Data x pipeline of a section that is not checked yet.
+  static std::size_t copies_of(const json& parallel) {
+    std::size_t copies = 1;
+    for (const char* key : {"data", "pipeline"}) {
+      const bool is_count = parallel.is_object() && parallel.contains(key) &&
+                            parallel[key].is_number_unsigned() && parallel[key] < (1U << 20U);
+      copies *= is_count ? std::max<std::size_t>(1, parallel[key].get<std::size_t>()) : 1;
+    }
+    return copies;
   }
 
   void read_costs() {
@@ -93,6 +112,10 @@ class Loader {
     scenario_.token_bytes = read_token_bytes(wire, scenario_.model);
     document_["wire"] = wire.resolved();
     Parameters compute(document_["compute"], at("compute"));
+    scenario_.other_work.attention = compute.get_duration(
+        "attention_per_token", Seconds{0}, "per token and layer, before the experts");
+    scenario_.other_work.other = compute.get_duration(
+        "other_per_token", Seconds{0}, "norms, router, permutation ... per token and layer");
     scenario_.device = read_device(compute, scenario_.model.dtype);
     document_["compute"] = compute.resolved();
   }
@@ -119,6 +142,13 @@ class Loader {
         exchange["dispatch"], "all-to-all algorithm", place.child("dispatch"));
     scenario_.combine = build_component<AllToAll>(
         exchange["combine"], "all-to-all algorithm", place.child("combine"));
+    scenario_.schedule =
+        build_component<LayerSchedule>(document_["schedule"], "layer schedule", at("schedule"));
+    scenario_.overlap = build_component<Overlap>(document_["overlap"], "overlap", at("overlap"));
+    const auto pass = document_["pass"].get<std::string>();
+    scenario_.pass = pass == "forward"    ? Pass::Forward
+                     : pass == "backward" ? Pass::Backward
+                                          : Pass::Training;
     read_network();
     read_calibration_file();
   }
@@ -174,6 +204,10 @@ json default_scenario_document() {
           {"placement", "contiguous"},
           {"capacity", "dropless"},
           {"all_to_all", {{"dispatch", "direct"}, {"combine", "direct"}}},
+          {"schedule", "two_all_to_all"},
+          {"overlap", "none"},
+          {"pass", "forward"},
+          {"parallel", json::object()},
           {"network", {{"name", kDefaultNetwork}}},
           {"seed", 0}};
 }

@@ -12,8 +12,11 @@
 #include "profiler/calibration/calibration_file.hpp"
 #include "sim/all_to_all.hpp"
 #include "sim/capacity.hpp"
+#include "sim/layer_schedule.hpp"
 #include "sim/model.hpp"
 #include "sim/network/network.hpp"
+#include "sim/overlap.hpp"
+#include "sim/parallel_groups.hpp"
 #include "sim/placement.hpp"
 #include "sim/replay/placement_use.hpp"
 #include "topologies/fabric.hpp"
@@ -21,6 +24,9 @@
 #include "traces/rank_assignment.hpp"
 
 namespace switchyard {
+
+/// Which way a step goes through its layers.
+enum class Pass { Forward, Backward, Training };
 
 /// Everything read, checked and built; immutable from here on.
 struct Scenario {
@@ -36,6 +42,11 @@ struct Scenario {
   std::shared_ptr<const CapacityPolicy> capacity;
   std::shared_ptr<const AllToAll> dispatch;
   std::shared_ptr<const AllToAll> combine;
+  std::shared_ptr<const LayerSchedule> schedule;
+  std::shared_ptr<const Overlap> overlap;
+  Pass pass = Pass::Forward;
+  OtherWork other_work;
+  ParallelGroups groups;
   std::string network_name;
   std::shared_ptr<const Network> network;
   NetworkOptions network_options;

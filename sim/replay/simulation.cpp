@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "sim/replay/migration.hpp"
+#include "sim/replay/step_exchanges.hpp"
 
 namespace switchyard {
 namespace {
@@ -21,6 +22,7 @@ constexpr double kTie = 1e-9;
 
 // Prices layers [first, last) on several threads. The first error wins, by layer order.
 std::vector<PricedLayer> price_batch(const LayerPricer& pricer,
+                                     const std::vector<std::size_t>& layers,
                                      std::size_t first,
                                      std::size_t last,
                                      unsigned threads) {
@@ -30,7 +32,7 @@ std::vector<PricedLayer> price_batch(const LayerPricer& pricer,
   const auto work = [&] {
     for (std::size_t i = next++; i < last; i = next++) {
       try {
-        batch[i - first] = pricer.price(i);
+        batch[i - first] = pricer.price(layers[i]);
       } catch (...) {
         errors[i - first] = std::current_exception();
       }
@@ -48,6 +50,16 @@ std::vector<PricedLayer> price_batch(const LayerPricer& pricer,
     }
   }
   return batch;
+}
+
+// All of `count` layers, or `most` of them, evenly spaced.
+std::vector<std::size_t> chosen_layers(std::size_t count, std::size_t most) {
+  const std::size_t wanted = most == 0 ? count : std::min(count, most);
+  std::vector<std::size_t> layers;
+  for (std::size_t i = 0; i < wanted; ++i) {
+    layers.push_back(i * count / wanted);
+  }
+  return layers;
 }
 
 struct NodeBytes {
@@ -100,6 +112,12 @@ void add_calibration_notes(const Scenario& scenario,
   }
 }
 
+// When a phase began and ended on each rank.
+struct PhaseTimes {
+  std::vector<double> length_s;  // [ranks] on its queue
+  std::vector<double> finish_s;  // [ranks]
+};
+
 // Puts priced layers in time.
 class Replay {
  public:
@@ -107,7 +125,9 @@ class Replay {
       : scenario_(scenario),
         hooks_(hooks),
         link_rates_(link_rates(*scenario.fabric, scenario.network_options)),
-        arrival_(scenario.ranks, 0.0) {
+        arrival_(scenario.overlap->batch_count(), std::vector<double>(scenario.ranks, 0.0)),
+        compute_free_(scenario.ranks, 0.0),
+        network_free_(scenario.ranks, 0.0) {
     for (const Link& link : scenario.fabric->links()) {
       result_.links.push_back({.name = link.name});
     }
@@ -117,79 +137,201 @@ class Replay {
   }
 
   void add(PricedLayer&& layer) {
-    LayerResult& result = layer.result;
-    if (!result_.layers.empty() && result_.layers.back().step != result.step) {
-      std::fill(arrival_.begin(), arrival_.end(), largest(arrival_));  // steps end together
+    if (has_step_ && step_ != layer.result.step) {
+      end_step();
     }
-    const double start = largest(arrival_);
-    result.rank_start_s = arrival_;
-    result.wait_s = 0;
-    if (layer.dispatch) {
-      result.dispatch = exchange(result, Direction::Dispatch, *layer.dispatch);
+    has_step_ = true;
+    step_ = layer.result.step;
+    layer.result.rank_start_s = earliest_arrivals();
+    if (layer.has_times) {
+      layer.result.wait_s = 0;
+      layer.result.layer_s = 0;
+      layer.result.lower_bound_s = 0;
+      layer.result.dispatch.emplace();
+      layer.result.combine.emplace();
+      layer.result.rank_compute_s.assign(scenario_.ranks, 0.0);
+      run(layer.result, layer.forward);
     }
-    for (std::size_t rank = 0; rank < arrival_.size(); ++rank) {
-      arrival_[rank] += result.rank_compute_s[rank];
+    if (layer.backward.empty()) {
+      complete(std::move(layer.result));
+      return;
     }
-    if (layer.combine) {
-      result.combine = exchange(result, Direction::Combine, *layer.combine);
-      result.layer_s = largest(arrival_) - start;
+    layer.forward.clear();
+    waiting_.push_back(std::move(layer));
+  }
+
+  SimulationResult finish(bool is_partial);
+
+ private:
+  // Runs the backward passes that the step still owes; steps end together.
+  void end_step() {
+    for (auto layer = waiting_.rbegin(); layer != waiting_.rend(); ++layer) {
+      run(layer->result, layer->backward);
+    }
+    for (PricedLayer& layer : waiting_) {
+      complete(std::move(layer.result));
+    }
+    waiting_.clear();
+    const double end = latest_arrival();
+    for (std::vector<double>& of_batch : arrival_) {
+      std::fill(of_batch.begin(), of_batch.end(), end);
+    }
+  }
+
+  void complete(LayerResult&& result) {
+    if (result.layer_s) {
+      result.compute_s = largest(result.rank_compute_s);
       result.exposed_communication_s = std::max(0.0, *result.layer_s - result.compute_s);
-      result.lower_bound_s = result.dispatch->lower_bound_s + result.combine->lower_bound_s;
-    } else {
-      result.wait_s.reset();
     }
-    result.straggler_rank = static_cast<std::int32_t>(
-        std::max_element(arrival_.begin(), arrival_.end()) - arrival_.begin());
     if (hooks_.layer) {
       hooks_.layer(result);
     }
     result_.layers.push_back(std::move(result));
   }
 
-  SimulationResult finish(bool is_partial);
-
- private:
-  // Every rank waits for the last one, then leaves with its own last byte.
-  ExchangeResult exchange(LayerResult& layer, Direction direction, const PricedExchange& priced) {
-    const double start = largest(arrival_);
-    for (double& arrived : arrival_) {
-      *layer.wait_s += start - arrived;
+  [[nodiscard]] std::vector<double> earliest_arrivals() const {
+    std::vector<double> earliest = arrival_.front();
+    for (const std::vector<double>& of_batch : arrival_) {
+      for (std::size_t rank = 0; rank < earliest.size(); ++rank) {
+        earliest[rank] = std::min(earliest[rank], of_batch[rank]);
+      }
     }
+    return earliest;
+  }
+
+  [[nodiscard]] double latest_arrival() const {
+    double latest = 0;
+    for (const std::vector<double>& of_batch : arrival_) {
+      latest = std::max(latest, largest(of_batch));
+    }
+    return latest;
+  }
+
+  // One pass through one layer.
+  void run(LayerResult& result, const std::vector<PricedPhase>& phases) {
+    const double start = latest_arrival();
+    std::vector<PhaseTimes> times;
+    std::vector<std::vector<double>> leaving = arrival_;
+    for (const PricedPhase& phase : phases) {
+      PhaseResult placed{.name = phase.name, .lane = phase.lane, .bound = phase.bound};
+      placed.ready_s = ready_times(phase, times);
+      times.push_back(phase.exchange ? run_collective(result, phase, placed)
+                                     : run_work(result, phase, placed));
+      std::vector<double>& left = leaving[phase.batch];
+      for (std::size_t rank = 0; rank < left.size(); ++rank) {
+        left[rank] = std::max(left[rank], times.back().finish_s[rank]);
+      }
+      placed.finish_s = times.back().finish_s;
+      result.phases.push_back(std::move(placed));
+    }
+    arrival_ = std::move(leaving);
+    *result.layer_s += latest_arrival() - start;
+    const std::vector<double>& last = arrival_.back();
+    result.straggler_rank =
+        static_cast<std::int32_t>(std::max_element(last.begin(), last.end()) - last.begin());
+  }
+
+  // [ranks] when what the phase waits for is done, earlier by its lead.
+  [[nodiscard]] std::vector<double> ready_times(const PricedPhase& phase,
+                                                const std::vector<PhaseTimes>& times) const {
+    if (phase.after.empty()) {
+      return arrival_[phase.batch];
+    }
+    std::vector<double> ready(scenario_.ranks, 0.0);
+    for (std::size_t rank = 0; rank < ready.size(); ++rank) {
+      double before_s = 0;
+      for (const std::size_t earlier : phase.after) {
+        ready[rank] = std::max(ready[rank], times[earlier].finish_s[rank]);
+        before_s = std::max(before_s, times[earlier].length_s[rank]);
+      }
+      if (phase.lead > 0) {
+        const double own_s =
+            phase.exchange ? phase.exchange->timeline.rank_finish_s[rank] : phase.work_s[rank];
+        ready[rank] -= phase.lead * std::min(own_s, before_s);
+      }
+    }
+    return ready;
+  }
+
+  PhaseTimes run_work(LayerResult& layer, const PricedPhase& phase, PhaseResult& placed) {
+    PhaseTimes times{.length_s = phase.work_s, .finish_s = phase.work_s};
+    for (std::size_t rank = 0; rank < times.finish_s.size(); ++rank) {
+      placed.ready_s[rank] = std::max(placed.ready_s[rank], compute_free_[rank]);
+      times.finish_s[rank] = placed.ready_s[rank] + phase.work_s[rank];
+      compute_free_[rank] = times.finish_s[rank];
+      layer.rank_compute_s[rank] += phase.work_s[rank];
+    }
+    placed.time_s = largest(phase.work_s);
+    return times;
+  }
+
+  // Every rank waits for the last one, then leaves with its own last byte.
+  PhaseTimes run_collective(LayerResult& layer, const PricedPhase& phase, PhaseResult& placed) {
+    const Timeline& timeline = phase.exchange->timeline;
+    for (std::size_t rank = 0; rank < placed.ready_s.size(); ++rank) {
+      placed.ready_s[rank] = std::max(placed.ready_s[rank], network_free_[rank]);
+    }
+    placed.start_s = largest(placed.ready_s);
+    PhaseTimes times{.length_s = timeline.rank_finish_s, .finish_s = timeline.rank_finish_s};
+    for (std::size_t rank = 0; rank < times.finish_s.size(); ++rank) {
+      *layer.wait_s += placed.start_s - placed.ready_s[rank];
+      times.finish_s[rank] += placed.start_s;
+      network_free_[rank] = times.finish_s[rank];
+    }
+    placed.time_s = timeline.makespan_s;
+    placed.bottleneck_link = timeline.bottleneck_link;
+    *layer.lower_bound_s += timeline.lower_bound_s;
+    if (phase.lane == Lane::Collective && !layer.collective) {
+      layer.collective.emplace();
+    }
+    placed.bytes = book(*phase.exchange, *result_of(layer, phase.lane));
+    if (hooks_.exchange) {
+      hooks_.exchange({.step = layer.step,
+                       .layer = layer.layer,
+                       .name = phase.name,
+                       .start_s = placed.start_s,
+                       .schedule = phase.exchange->schedule,
+                       .timeline = timeline});
+    }
+    return times;
+  }
+
+  static std::optional<ExchangeResult>& result_of(LayerResult& layer, Lane lane) {
+    return lane == Lane::Dispatch  ? layer.dispatch
+           : lane == Lane::Combine ? layer.combine
+                                   : layer.collective;
+  }
+
+  // Adds a collective to the layer's sums and to its links'; answers its bytes.
+  double book(const PricedExchange& priced, ExchangeResult& sum) {
     const Timeline& timeline = priced.timeline;
     const NodeBytes bytes = split_by_node(*scenario_.fabric, priced.schedule);
-    ExchangeResult result{.time_s = timeline.makespan_s,
-                          .lower_bound_s = timeline.lower_bound_s,
-                          .mode = timeline.mode,
-                          .window_epsilon = timeline.window_epsilon,
-                          .bottleneck_link = timeline.bottleneck_link,
-                          .inter_node_bytes = bytes.inter,
-                          .intra_node_bytes = bytes.intra,
-                          .transfers = static_cast<std::int64_t>(priced.schedule.transfer_count()),
-                          .rank_finish_s = timeline.rank_finish_s};
     for (std::size_t link = 0; link < timeline.link_bytes.size(); ++link) {
       result_.links[link].bytes += timeline.link_bytes[link];
     }
     if (timeline.bottleneck_link >= 0 && timeline.makespan_s > 0) {
       const auto link = static_cast<std::size_t>(timeline.bottleneck_link);
-      result.bottleneck_utilisation =
-          timeline.link_bytes[link] / (link_rates_[link] * timeline.makespan_s);
       result_.links[link].bottleneck_s += timeline.makespan_s;
+      if (timeline.makespan_s > sum.longest_s) {
+        sum.bottleneck_link = timeline.bottleneck_link;
+        sum.bottleneck_utilisation =
+            timeline.link_bytes[link] / (link_rates_[link] * timeline.makespan_s);
+        sum.longest_s = timeline.makespan_s;
+      }
     }
-    for (std::size_t rank = 0; rank < arrival_.size(); ++rank) {
-      arrival_[rank] = start + timeline.rank_finish_s[rank];
+    if (timeline.window_epsilon > 0 || sum.mode.empty()) {
+      sum.mode = timeline.mode;
+      sum.window_epsilon = timeline.window_epsilon;
     }
     for (const std::string& text : priced.outside) {
       outside_.emplace(text.substr(0, text.find(' ')), text);
     }
-    if (hooks_.exchange) {
-      hooks_.exchange({.step = layer.step,
-                       .layer = layer.layer,
-                       .direction = direction,
-                       .start_s = start,
-                       .schedule = priced.schedule,
-                       .timeline = timeline});
-    }
-    return result;
+    sum.time_s += timeline.makespan_s;
+    sum.lower_bound_s += timeline.lower_bound_s;
+    sum.inter_node_bytes += bytes.inter;
+    sum.intra_node_bytes += bytes.intra;
+    sum.transfers += static_cast<std::int64_t>(priced.schedule.transfer_count());
+    return bytes.inter + bytes.intra;
   }
 
   void add_to_total(const LayerResult& layer);
@@ -197,7 +339,12 @@ class Replay {
   const Scenario& scenario_;
   const SimulationHooks& hooks_;
   std::vector<double> link_rates_;
-  std::vector<double> arrival_;  // [ranks] when each rank is done with the layer before
+  std::vector<std::vector<double>> arrival_;  // [batches, ranks] done with the layer before
+  std::vector<double> compute_free_;          // [ranks]
+  std::vector<double> network_free_;          // [ranks]
+  std::vector<PricedLayer> waiting_;          // for their backward pass
+  bool has_step_ = false;
+  std::int64_t step_ = 0;
   SimulationResult result_;
   std::map<std::string, std::string> outside_;  // of the calibration's range, by feature
   double dropped_pairs_ = 0;
@@ -233,16 +380,22 @@ void Replay::add_to_total(const LayerResult& layer) {
   }
   add_optional(total.dispatch_s, layer.dispatch->time_s);
   add_optional(total.combine_s, layer.combine->time_s);
+  if (layer.collective) {
+    add_optional(total.collective_s, layer.collective->time_s);
+  }
   add_optional(total.layer_s, *layer.layer_s);
   add_optional(total.exposed_communication_s, *layer.exposed_communication_s);
   add_optional(total.lower_bound_s, *layer.lower_bound_s);
   add_optional(total.wait_s, *layer.wait_s);
-  for (const auto& exchange : {*layer.dispatch, *layer.combine}) {
-    add_optional(total.inter_node_bytes, exchange.inter_node_bytes);
-    add_optional(total.intra_node_bytes, exchange.intra_node_bytes);
-    if (exchange.window_epsilon > 0 || result_.network_mode.empty()) {
-      result_.network_mode = exchange.mode;
-      result_.window_epsilon = exchange.window_epsilon;
+  for (const auto* exchange : {&layer.dispatch, &layer.combine, &layer.collective}) {
+    if (!*exchange) {
+      continue;
+    }
+    add_optional(total.inter_node_bytes, (*exchange)->inter_node_bytes);
+    add_optional(total.intra_node_bytes, (*exchange)->intra_node_bytes);
+    if ((*exchange)->window_epsilon > 0 || result_.network_mode.empty()) {
+      result_.network_mode = (*exchange)->mode;
+      result_.window_epsilon = (*exchange)->window_epsilon;
     }
   }
 }
@@ -279,6 +432,7 @@ std::int64_t step_count(const std::vector<LayerResult>& layers) {
 }
 
 SimulationResult Replay::finish(bool is_partial) {
+  end_step();
   for (const LayerResult& layer : result_.layers) {
     add_to_total(layer);
   }
@@ -297,6 +451,7 @@ SimulationResult Replay::finish(bool is_partial) {
   }
   if (total.layer_s && total.steps > 0) {
     total.step_s = *total.layer_s / static_cast<double>(total.steps);
+    add_step_exchanges(scenario_, result_.layers, total);
   }
   double worst_time = 0;
   for (std::size_t link = 0; link < result_.links.size(); ++link) {
@@ -337,6 +492,7 @@ SimulationResult Replay::finish(bool is_partial) {
     result_.notes.push_back(
         fmt::format("tokens assigned to ranks by rule: {}", rank_rule_name(scenario_.rank_rule)));
   }
+  add_schedule_notes(scenario_, result_.fidelity, result_.notes);
   if (result_.fidelity == Fidelity::Counts) {
     result_.notes.emplace_back(
         "the file holds counts without source ranks (L0): load and compute only; communication "
@@ -347,6 +503,38 @@ SimulationResult Replay::finish(bool is_partial) {
 
 }  // namespace
 
+std::string_view lane_name(Lane lane) {
+  switch (lane) {
+    case Lane::Wait:
+      return "wait";
+    case Lane::Dispatch:
+      return "dispatch";
+    case Lane::Compute:
+      return "compute";
+    case Lane::Combine:
+      return "combine";
+    default:
+      return "collective";
+  }
+}
+
+std::string_view bound_name(Bound bound) {
+  switch (bound) {
+    case Bound::Link:
+      return "link";
+    case Bound::Latency:
+      return "latency";
+    case Bound::Compute:
+      return "compute";
+    case Bound::Memory:
+      return "memory";
+    case Bound::Launch:
+      return "launch";
+    default:
+      return "nothing";
+  }
+}
+
 SimulationResult simulate(const Scenario& scenario, const SimulationHooks& hooks) {
   const LayerPricer pricer(scenario);
   Replay replay(scenario, hooks);
@@ -354,7 +542,8 @@ SimulationResult simulate(const Scenario& scenario, const SimulationHooks& hooks
   threads = scenario.network->may_run_concurrently() ? std::max(1U, threads) : 1U;
   // More than one layer per thread, so that no thread idles at the end of each batch.
   const std::size_t batch_size = threads == 1 ? 1 : std::size_t{threads} * 4;
-  const std::size_t count = pricer.layer_count();
+  const std::vector<std::size_t> layers = chosen_layers(pricer.layer_count(), hooks.most_layers);
+  const std::size_t count = layers.size();
   for (std::size_t first = 0; first < count; first += batch_size) {
     if (interrupt_requested()) {
       return replay.finish(/*is_partial=*/true);
@@ -362,7 +551,7 @@ SimulationResult simulate(const Scenario& scenario, const SimulationHooks& hooks
     const std::size_t last = std::min(count, first + batch_size);
     std::vector<PricedLayer> batch;
     try {
-      batch = price_batch(pricer, first, last, threads);
+      batch = price_batch(pricer, layers, first, last, threads);
     } catch (const Interrupted&) {  // a slow network noticed it first
       return replay.finish(/*is_partial=*/true);
     }
@@ -375,7 +564,8 @@ SimulationResult simulate(const Scenario& scenario, const SimulationHooks& hooks
   }
   SimulationResult result = replay.finish(/*is_partial=*/false);
   const PlacementUse& use = scenario.placement_use;
-  if (use.period > 0 && !use.keeps_initial) {
+  const bool is_placed = scenario.schedule->computes() == LayerSchedule::Computes::Placed;
+  if (is_placed && use.period > 0 && !use.keeps_initial && hooks.most_layers == 0) {
     result.replacement = study_replacement(scenario, pricer.placements(), result, threads);
   }
   return result;

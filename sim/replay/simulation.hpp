@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 
 #include "core/run_control.hpp"
 #include "sim/replay/layer_pricing.hpp"
@@ -11,11 +12,11 @@
 
 namespace switchyard {
 
-/// An exchange placed in time, for writers of timelines and flows.
+/// A collective placed in time, for writers of timelines and flows.
 struct ExchangeRecord {
   std::int64_t step = 0;
   std::int64_t layer = 0;
-  Direction direction = Direction::Dispatch;
+  std::string name;    // of the phase: "dispatch", "combine", "tp_allgather" ...
   double start_s = 0;  // of the exchange, from the start of the replay
   const Schedule& schedule;
   const Timeline& timeline;
@@ -25,12 +26,15 @@ struct SimulationHooks {
   Progress progress;                                    // may be empty
   std::function<void(const ExchangeRecord&)> exchange;  // may be empty; called in order of time
   std::function<void(const LayerResult&)> layer;        // may be empty; after its exchanges
-  unsigned threads = 0;                                 // 0 = one per core
+  std::size_t most_layers = 0;  // only this many, evenly spaced over the run; 0 = all
+  unsigned threads = 0;         // 0 = one per core
 };
 
-/// Replays the scenario. Timing of a layer, per rank: a collective starts when its last rank has
-/// arrived; a rank computes once its last token is in; it leaves the layer with its last result.
-/// On Ctrl-C returns what is finished, marked is_partial.
+/// Replays the scenario. A rank has one compute queue and one network queue; phases enter them in
+/// the order of issue. A collective starts when its last rank is ready for it and leaves each rank
+/// with that rank's last byte; work starts when its rank is ready. A layer's first phases wait for
+/// the layer before, backward passes run from a step's last layer to its first. On Ctrl-C returns
+/// what is finished, marked is_partial.
 SimulationResult simulate(const Scenario& scenario, const SimulationHooks& hooks = {});
 
 }  // namespace switchyard

@@ -9,7 +9,9 @@
 #include "profiler/timeline_importer.hpp"
 #include "sim/all_to_all.hpp"
 #include "sim/capacity.hpp"
+#include "sim/layer_schedule.hpp"
 #include "sim/network/network.hpp"
+#include "sim/overlap.hpp"
 #include "sim/placement.hpp"
 #include "tests/support/folders.hpp"
 #include "topologies/topology_file.hpp"
@@ -45,6 +47,8 @@ TEST(PluginFolders, HoldOneRegisteredComponentPerFile) {
   EXPECT_EQ(stems("sim/placement", ""), registered<PlacementRule>());
   EXPECT_EQ(stems("sim/capacity", ""), registered<CapacityPolicy>());
   EXPECT_EQ(stems("sim/all_to_all", ""), registered<AllToAll>());
+  EXPECT_EQ(stems("sim/layer_schedule", ""), registered<LayerSchedule>());
+  EXPECT_EQ(stems("sim/overlap", ""), registered<Overlap>());
   EXPECT_EQ(stems("sim/network", "_network"), registered<Network>());
   EXPECT_EQ(stems("kernels/routers", ""), registered<Router>());
   EXPECT_EQ(stems("traces/importers", ""), registered<Importer>());

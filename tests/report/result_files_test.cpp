@@ -45,11 +45,12 @@ TEST(ResultStore, ReadsBackWhatItWrote) {
   const std::vector<std::pair<std::string, std::int64_t>> rows{{"study", 1},
                                                                {"point", 1},
                                                                {"parameter", 2},
-                                                               {"metric", 18},
+                                                               {"metric", 19},
                                                                {"layer", 2},
                                                                {"link", 2},
                                                                {"expert", 8},
                                                                {"rank", 8},
+                                                               {"phase", 6},
                                                                {"event", 36},
                                                                {"note", 1}};
   EXPECT_EQ(stored.row_counts, rows);

@@ -27,6 +27,7 @@ const Keys kMetricKeys{"dispatch_s",
                        "padded_fraction",
                        "inter_node_bytes",
                        "intra_node_bytes"};
+const Keys kPhaseKeys{"name", "lane", "time_s", "bytes", "bound"};
 
 Keys keys_of(const ordered_json& object) {
   Keys keys;
@@ -55,10 +56,13 @@ TEST(ResultJson, KeepsItsKeysAndTheirOrder) {
                   "is_partial",
                   "notes"}));
   EXPECT_EQ(keys_of(document["network"]), (Keys{"name", "mode", "window"}));
-  const Keys losses{"lost_token_fraction", "dropped_gate_mass"};
-  EXPECT_EQ(keys_of(document["layers"][0]), joined(joined({"step", "layer"}, kMetricKeys), losses));
+  const Keys extra{"lost_token_fraction", "dropped_gate_mass", "collective_s", "phases"};
+  EXPECT_EQ(keys_of(document["layers"][0]), joined(joined({"step", "layer"}, kMetricKeys), extra));
   EXPECT_EQ(keys_of(document["total"]),
-            joined(joined(kMetricKeys, {"step_s", "straggler_rank", "wait_s"}), losses));
+            joined(joined(joined(kMetricKeys, {"step_s", "straggler_rank", "wait_s"}), extra),
+                   {"step_exchanges", "pipeline_bubble"}));
+  EXPECT_EQ(keys_of(document["layers"][0]["phases"][0]), joined(kPhaseKeys, {"bottleneck_link"}));
+  EXPECT_EQ(keys_of(document["total"]["phases"][0]), kPhaseKeys);
 }
 
 TEST(ResultJson, HoldsTheValuesOfTheResult) {
@@ -73,6 +77,8 @@ TEST(ResultJson, HoldsTheValuesOfTheResult) {
   EXPECT_EQ(document["layers"][1]["inter_node_bytes"], 2000) << "both exchanges";
   EXPECT_EQ(document["layers"][1]["bottleneck_link"], "gpu0->switch") << "of the slower exchange";
   EXPECT_EQ(document["is_partial"], false);
+  EXPECT_EQ(document["layers"][0]["phases"][1]["bound"], "memory");
+  EXPECT_EQ(document["total"]["phases"][0]["time_s"], 0.004) << "both layers";
 }
 
 TEST(ResultJson, WritesNullWhereTheFidelityDoesNotAllowAMetric) {

@@ -31,10 +31,10 @@ json write_small_timeline(const std::filesystem::path& path) {
   TimelineFile file(path, false, kTwoLinks);
   double start_s = 0.001;
   for (const LayerResult& layer : result.layers) {
-    for (const Direction direction : {Direction::Dispatch, Direction::Combine}) {
+    for (const std::string name : {"dispatch", "combine"}) {
       file.add({.layer = layer.layer,
-                .direction = direction,
-                .start_s = start_s + (direction == Direction::Combine ? 0.004 : 0),
+                .name = name,
+                .start_s = start_s + (name == "combine" ? 0.004 : 0),
                 .schedule = schedule,
                 .timeline = timeline});
     }

@@ -1,5 +1,8 @@
 #include "tests/support/small_result.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace switchyard::testing {
 namespace {
 
@@ -13,8 +16,40 @@ ExchangeResult small_exchange(double time_s, std::int32_t link) {
   exchange.inter_node_bytes = 1000;
   exchange.intra_node_bytes = 500;
   exchange.transfers = 12;
-  exchange.rank_finish_s = {time_s / 2, time_s, time_s / 4, time_s};
   return exchange;
+}
+
+// A collective of four ranks, from `start_s` on.
+PhaseResult small_collective(const std::string& name,
+                             Lane lane,
+                             double start_s,
+                             double time_s,
+                             std::vector<double> ready_s) {
+  PhaseResult phase{.name = name, .lane = lane, .bound = Bound::Link};
+  phase.bottleneck_link = lane == Lane::Dispatch ? 1 : 0;
+  phase.time_s = time_s;
+  phase.bytes = 1500;
+  phase.start_s = start_s;
+  phase.ready_s = std::move(ready_s);
+  phase.finish_s = {start_s + time_s / 2, start_s + time_s, start_s + time_s / 4, start_s + time_s};
+  return phase;
+}
+
+// Dispatch, experts and combine as the replay strings them together.
+void add_phases(LayerResult& layer) {
+  PhaseResult dispatch = small_collective(
+      "dispatch", Lane::Dispatch, layer.rank_start_s[1], 0.002, layer.rank_start_s);
+  PhaseResult experts{.name = "experts", .lane = Lane::Compute, .bound = Bound::Memory};
+  experts.time_s = 0.003;
+  experts.ready_s = dispatch.finish_s;
+  experts.finish_s = experts.ready_s;
+  for (std::size_t rank = 0; rank < experts.finish_s.size(); ++rank) {
+    experts.finish_s[rank] += layer.rank_compute_s[rank];
+  }
+  const double start_s = *std::max_element(experts.finish_s.begin(), experts.finish_s.end());
+  PhaseResult combine =
+      small_collective("combine", Lane::Combine, start_s, 0.004, experts.finish_s);
+  layer.phases = {std::move(dispatch), std::move(experts), std::move(combine)};
 }
 
 LayerResult small_layer(std::int64_t layer, double arrival_s) {
@@ -25,6 +60,7 @@ LayerResult small_layer(std::int64_t layer, double arrival_s) {
   result.compute_s = 0.003;
   result.rank_start_s = {arrival_s, arrival_s + 0.001, arrival_s, arrival_s};
   result.rank_compute_s = {0.001, 0.002, 0.003, 0.001};
+  add_phases(result);
   result.layer_s = 0.008;
   result.exposed_communication_s = 0.005;
   result.lower_bound_s = 0.003;
@@ -91,6 +127,7 @@ SimulationResult small_counts_result() {
     layer.wait_s.reset();
     layer.straggler_rank = -1;
     layer.rank_start_s.clear();
+    layer.phases.clear();
   }
   const double compute_s = result.total.compute_s;
   const double expert_imbalance = result.total.expert_imbalance;

@@ -517,6 +517,7 @@ PricedLayer LayerPricer::price(std::size_t index) const {
                     .dispatch = *scenario_.dispatch,
                     .combine = *scenario_.combine,
                     .groups = scenario_.groups,
+                    .shards = shards,
                     .is_first_layer = is_first_layer(index),
                     .is_backward = is_backward});
   }

@@ -79,27 +79,32 @@ double FlowClock::time_to_next_end(const ChainMembers& members) {
              inverse_rate_.data(),
              block_next_.size(),
              block_next_.data());
-  // A stale bound is too early, never too late: refresh the winners until one stands.
+  // A stale bound is too early, never too late: look into the first block until it stays the first.
+  std::ptrdiff_t looked_into = -1;
   for (;;) {
     const auto best = std::min_element(block_next_.begin(), block_next_.end());
-    const auto block = static_cast<std::uint32_t>(best - block_next_.begin());
-    bool changed = false;
-    double next = kNever;
-    for (std::uint32_t chain = block * kBlock; chain < std::min(chain_count_, (block + 1) * kBlock);
-         ++chain) {
-      double after = (earliest_[chain] - moved_[chain]) * inverse_rate_[chain];
-      if (is_stale_[chain] != 0 && after <= *best) {
-        refresh(chain, members);
-        after = (earliest_[chain] - moved_[chain]) * inverse_rate_[chain];
-        changed = true;
-      }
-      next = std::min(next, after);
-    }
-    if (!changed) {
+    const auto block = best - block_next_.begin();
+    if (block == looked_into) {
       return std::max(0.0, *best);
     }
-    *best = next;
+    *best = first_end_in_block(static_cast<std::uint32_t>(block), members);
+    looked_into = block;
   }
+}
+
+/// Time to the first end in the block; refreshes the stale chains that it depends on.
+double FlowClock::first_end_in_block(std::uint32_t block, const ChainMembers& members) {
+  double next = kNever;
+  const std::uint32_t end = std::min(chain_count_, (block + 1) * kBlock);
+  for (std::uint32_t chain = block * kBlock; chain < end; ++chain) {
+    double after = (earliest_[chain] - moved_[chain]) * inverse_rate_[chain];
+    if (after < next && is_stale_[chain] != 0) {
+      refresh(chain, members);
+      after = (earliest_[chain] - moved_[chain]) * inverse_rate_[chain];
+    }
+    next = std::min(next, after);
+  }
+  return next;
 }
 
 void FlowClock::collect_ends(const ChainMembers& members,

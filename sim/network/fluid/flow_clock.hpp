@@ -48,6 +48,7 @@ class FlowClock {
   void advance(double seconds);
 
  private:
+  double first_end_in_block(std::uint32_t block, const ChainMembers& members);
   void refresh(std::uint32_t chain, const ChainMembers& members);
 
   std::uint32_t chain_count_;

@@ -3,8 +3,7 @@
 
 namespace switchyard {
 
-ChainMembers::ChainMembers(const FlowGraph& graph)
-    : lists_(graph.chain_count()), peer_(2 * graph.flow_count()), flow_(2 * graph.flow_count()) {
+ChainMembers::ChainMembers(const FlowGraph& graph) : lists_(graph.chain_count()) {
   places_.reserve(graph.flow_count());
   std::vector<std::uint32_t> flows(graph.chain_count(), 0);
   for (std::size_t flow = 0; flow < graph.flow_count(); ++flow) {
@@ -17,8 +16,10 @@ ChainMembers::ChainMembers(const FlowGraph& graph)
   std::uint32_t next = 0;
   for (std::size_t chain = 0; chain < lists_.size(); ++chain) {
     lists_[chain].first = next;
-    next += flows[chain];
+    next += flows[chain] + kBatch - 1;
   }
+  peer_.assign(next, nobody());
+  flow_.resize(next);
 }
 
 }  // namespace switchyard

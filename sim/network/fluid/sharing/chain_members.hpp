@@ -50,6 +50,19 @@ class ChainMembers {
     return peers(chain).subspan(lists_[chain].held);
   }
 
+  /// foreign_peers(), and nobody() as often as it takes to make a multiple of kBatch: a sum over
+  /// them needs no remainder, whose length no processor foresees.
+  [[nodiscard]] std::span<const std::uint32_t> foreign_peers_in_batches(std::uint32_t chain) const {
+    const List& list = lists_[chain];
+    const std::uint32_t count = (list.size - list.held + kBatch - 1) / kBatch * kBatch;
+    return {peer_.data() + list.first + list.held, count};
+  }
+
+  static constexpr std::uint32_t kBatch = 8;
+
+  /// A number beyond those of the chains, found behind the end of each list.
+  [[nodiscard]] std::uint32_t nobody() const { return static_cast<std::uint32_t>(lists_.size()); }
+
   [[nodiscard]] std::uint32_t chain_of(std::uint32_t flow, std::size_t side) const {
     return places_[flow].chain[side];
   }
@@ -77,6 +90,7 @@ class ChainMembers {
     for (const std::size_t side : {0U, 1U}) {
       List& list = lists_[place.chain[side]];
       exchange(side, place.entry[side], list.first + --list.size);
+      peer_[list.first + list.size] = nobody();
     }
     --flow_count_;
   }

@@ -8,7 +8,7 @@ namespace switchyard {
 namespace {
 
 // Below this many flows per chain it pays to note which equations changed.
-constexpr std::uint32_t kMarkingDegree = 16;
+constexpr std::uint32_t kMarkingDegree = 6;
 
 }  // namespace
 
@@ -40,6 +40,7 @@ MaxMinSolver::MaxMinSolver(const FlowGraph& graph, const SharingLimits& limits)
       rate_(graph.chain_count(), limits.rate_cap),
       foreign_sum_(graph.chain_count(), 0),
       load_(graph.chain_count(), 0) {
+  rate_.push_back(0);
   for (const ChainLink& hop : graph.chain_links) {
     ++link_offsets_[hop.link + 1];
   }

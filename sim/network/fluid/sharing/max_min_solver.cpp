@@ -2,6 +2,7 @@
 #include "sim/network/fluid/sharing/max_min_solver.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "core/check.hpp"
@@ -18,20 +19,16 @@ constexpr double kWorstTolerance = 1e-10;
 constexpr double kOverloadTolerance = 1e-13;
 constexpr double kOverloaded = -1;
 
-/// Sum of rate[chain] over `chains`; four chains of additions hide the latency.
+/// Sum of rate[chain] over `chains`, a multiple of kBatch; so many sums hide the latency of one.
 double sum_rates(const double* rate, std::span<const std::uint32_t> chains) {
-  double sum[4] = {0, 0, 0, 0};
-  std::size_t k = 0;
-  for (; k + 4 <= chains.size(); k += 4) {
-    sum[0] += rate[chains[k]];
-    sum[1] += rate[chains[k + 1]];
-    sum[2] += rate[chains[k + 2]];
-    sum[3] += rate[chains[k + 3]];
+  constexpr std::size_t kBatch = ChainMembers::kBatch;
+  std::array<double, kBatch> sum{};
+  for (std::size_t k = 0; k < chains.size(); k += kBatch) {
+    for (std::size_t lane = 0; lane < kBatch; ++lane) {
+      sum[lane] += rate[chains[k + lane]];
+    }
   }
-  for (; k < chains.size(); ++k) {
-    sum[0] += rate[chains[k]];
-  }
-  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+  return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 
 }  // namespace
@@ -92,7 +89,7 @@ double MaxMinSolver::level_of(std::uint32_t link) {
       left -= share * load_[chain];
       continue;
     }
-    foreign_sum_[chain] = sum_rates(rate_.data(), members_.foreign_peers(chain));
+    foreign_sum_[chain] = sum_rates(rate_.data(), members_.foreign_peers_in_batches(chain));
     left -= share * foreign_sum_[chain];
     held += share * members_.held_count(chain);
   }

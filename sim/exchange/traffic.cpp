@@ -1,5 +1,6 @@
 // One pass over the pairs. Distinct ranks and nodes of a token are found with stamps (the last
-// token that touched them), so the cost per pair does not depend on the number of ranks.
+// token that touched them), so the cost per pair does not depend on the number of ranks; up to 64
+// ranks the bits of a word do, which stays in a register.
 #include "sim/exchange/traffic.hpp"
 
 #include <algorithm>
@@ -7,6 +8,86 @@
 #include <utility>
 
 namespace switchyard {
+namespace {
+
+/// The places, of any number, that the present token has been to.
+struct SeenStamps {
+  std::span<std::uint64_t> last;  // [places] the last token that has been there
+  std::uint64_t token = 0;
+
+  void next_token() { ++token; }
+
+  /// 1 the first time, then 0.
+  std::int64_t is_new(std::size_t place) {
+    const std::int64_t answer = last[place] != token ? 1 : 0;
+    last[place] = token;
+    return answer;
+  }
+};
+
+/// The same for 64 places at most.
+struct SeenBits {
+  std::uint64_t bits = 0;
+
+  void next_token() { bits = 0; }
+
+  std::int64_t is_new(std::size_t place) {
+    const std::uint64_t answer = ~(bits >> place) & 1U;
+    bits |= std::uint64_t{1} << place;
+    return static_cast<std::int64_t>(answer);
+  }
+};
+
+/// Rows of ids where every expert has one holder: the common case. What changes per pair is kept in
+/// registers or in the nearest cache.
+template <class Id>
+struct SingleHolders {
+  std::span<const Id> ids;
+  std::size_t top_k;
+  std::span<const std::int32_t> source_ranks;
+  std::span<const std::int32_t> rank_of;  // [experts]
+  std::span<const std::int32_t> node_of;  // [ranks]
+  std::span<std::int64_t> expert_count;   // [experts] counted here
+
+  /// Returns the first row with an id outside the experts, or the number of rows.
+  template <class Seen>
+  std::size_t count(Seen seen_ranks, Seen seen_nodes, TrafficMatrix& traffic) const {
+    constexpr Id kNone = static_cast<Id>(-1);
+    std::int64_t pairs = 0;
+    std::size_t row = 0;
+    bool is_good = true;
+    for (; row < source_ranks.size() && is_good; ++row) {
+      const auto source = static_cast<std::size_t>(source_ranks[row]);
+      std::int64_t* const copies = traffic.copies.row(source).data();
+      std::int64_t* const unique_ranks = traffic.unique_rank_tokens.row(source).data();
+      std::int64_t* const unique_nodes = traffic.unique_node_tokens.row(source).data();
+      ++traffic.rank_tokens[source];
+      seen_ranks.next_token();
+      seen_nodes.next_token();
+      for (const Id id : ids.subspan(row * top_k, top_k)) {
+        const auto expert = static_cast<std::size_t>(id);
+        if (id == kNone) {
+          continue;
+        }
+        if (expert >= rank_of.size()) {
+          is_good = false;
+          break;
+        }
+        const auto rank = static_cast<std::size_t>(rank_of[expert]);
+        const auto node = static_cast<std::size_t>(node_of[rank]);
+        ++pairs;
+        ++copies[rank];
+        ++expert_count[expert];
+        unique_ranks[rank] += seen_ranks.is_new(rank);
+        unique_nodes[node] += seen_nodes.is_new(node);
+      }
+    }
+    traffic.pairs += pairs;
+    return is_good ? row : row - 1;
+  }
+};
+
+}  // namespace
 
 namespace {
 
@@ -51,9 +132,7 @@ TrafficCounter::TrafficCounter(const ExpertRanks& expert_ranks,
 // One pair of the current token (stamp_) crosses to `rank`.
 inline void TrafficCounter::add_pair(std::size_t source, std::size_t expert, std::size_t rank) {
   ++traffic_.copies(source, rank);
-  // With one holder per expert a short vector does, and stays in the nearest cache.
-  ++(expert_ranks_.single_ranks().empty() ? traffic_.expert_rows(rank, expert)
-                                          : expert_count_[expert]);
+  ++traffic_.expert_rows(rank, expert);
   traffic_.unique_rank_tokens(source, rank) += rank_stamp_[rank] != stamp_ ? 1 : 0;
   rank_stamp_[rank] = stamp_;
   const auto node = static_cast<std::size_t>(node_of_rank_[rank]);
@@ -73,14 +152,18 @@ template <class Id>
 std::size_t TrafficCounter::add_rows(std::span<const Id> ids,
                                      std::size_t top_k,
                                      std::span<const std::int32_t> source_ranks) {
+  if (const auto rank_of = expert_ranks_.single_ranks(); !rank_of.empty()) {
+    const SingleHolders<Id> rows{ids, top_k, source_ranks, rank_of, node_of_rank_, expert_count_};
+    if (rank_stamp_.size() <= 64 && node_stamp_.size() <= 64) {
+      return rows.count(SeenBits{}, SeenBits{}, traffic_);
+    }
+    const std::uint64_t before = std::exchange(stamp_, stamp_ + source_ranks.size());
+    return rows.count(SeenStamps{rank_stamp_, before}, SeenStamps{node_stamp_, before}, traffic_);
+  }
   constexpr Id kNone = static_cast<Id>(-1);
-  const std::span<const std::int32_t> single = expert_ranks_.single_ranks();
   const bool is_sharded = expert_ranks_.shards() > 1;
   for (std::size_t row = 0; row < source_ranks.size(); ++row) {
     const auto source = static_cast<std::size_t>(source_ranks[row]);
-    std::int64_t* copies = traffic_.copies.row(source).data();
-    std::int64_t* unique_ranks = traffic_.unique_rank_tokens.row(source).data();
-    std::int64_t* unique_nodes = traffic_.unique_node_tokens.row(source).data();
     ++traffic_.rank_tokens[source];
     ++stamp_;
     for (std::size_t choice = 0; choice < top_k; ++choice) {
@@ -93,21 +176,9 @@ std::size_t TrafficCounter::add_rows(std::span<const Id> ids,
         return row;
       }
       ++traffic_.pairs;
-      if (single.empty()) {
-        is_sharded
-            ? add_to_every_rank(source, expert)
-            : add_pair(source, expert, static_cast<std::size_t>(replicas_.next(source, expert)));
-        continue;
-      }
-      // The common case, written out: add_pair() with its row addresses kept in registers.
-      const auto rank = static_cast<std::size_t>(single[expert]);
-      ++copies[rank];
-      ++expert_count_[expert];
-      unique_ranks[rank] += rank_stamp_[rank] != stamp_ ? 1 : 0;
-      rank_stamp_[rank] = stamp_;
-      const auto node = static_cast<std::size_t>(node_of_rank_[rank]);
-      unique_nodes[node] += node_stamp_[node] != stamp_ ? 1 : 0;
-      node_stamp_[node] = stamp_;
+      is_sharded
+          ? add_to_every_rank(source, expert)
+          : add_pair(source, expert, static_cast<std::size_t>(replicas_.next(source, expert)));
     }
   }
   return source_ranks.size();

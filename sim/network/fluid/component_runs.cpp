@@ -64,7 +64,10 @@ void run_one(FlowGraph graph,
   const std::vector<double> bytes =
       flows.empty() ? std::vector(bytes_or_finish_s.begin(), bytes_or_finish_s.end())
                     : pick<double>(bytes_or_finish_s, flows);
-  StartTimes source(start_s, graph.flow_count());
+  const bool are_in_order = flows.empty() || start_s.size() == 1;
+  const std::vector<double> starts =
+      are_in_order ? std::vector(start_s.begin(), start_s.end()) : pick(start_s, flows);
+  StartTimes source(starts, graph.flow_count());
   const std::vector<double> finish =
       run_exact(graph, limits, bytes, source, choice.until_s).finish_s;
   for (std::size_t flow = 0; flow < finish.size(); ++flow) {
@@ -92,10 +95,7 @@ ComponentTimes run_components(FlowGraph graph,
   });
   for_each_parallel(components.size(), choice.threads, [&](std::size_t k) {
     Component& component = components[k];
-    const std::vector<double> starts = start_s.size() > 1
-                                           ? pick(start_s, component.flows)
-                                           : std::vector<double>(start_s.begin(), start_s.end());
-    run_one(std::move(component.graph), limits, times.finish_s, component.flows, starts, choice);
+    run_one(std::move(component.graph), limits, times.finish_s, component.flows, start_s, choice);
   });
   return times;
 }

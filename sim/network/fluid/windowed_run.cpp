@@ -40,10 +40,9 @@ class WindowedRun {
               double epsilon)
       : graph_(std::move(graph)),
         limits_(limits),
-        flows_(flows),
         start_s_(start_s),
         epsilon_(epsilon),
-        live_(graph_, start_s),
+        live_(graph_, flows, start_s),
         filling_(graph_, limits),
         bytes_or_finish_s_(bytes_or_finish_s),
         charged_(graph_.chain_count(), 0) {}
@@ -64,13 +63,8 @@ class WindowedRun {
   using Ending = LiveFlows::Ending;
   using Entry = LiveFlows::Entry;
 
-  /// The flow's bytes until it starts, its finish from when it has ended.
-  [[nodiscard]] double& bytes_or_finish_of(std::uint32_t flow) const {
-    return bytes_or_finish_s_[flows_.empty() ? flow : flows_[flow]];
-  }
-
   void finish(Entry entry, double end) const {
-    bytes_or_finish_of(live_.flow_of(entry.number)) =
+    bytes_or_finish_s_[live_.flow_of(entry.number)] =
         end +
         (graph_.chain_latency_s[entry.near] + graph_.chain_latency_s[live_.far_of(entry.number)]);
   }
@@ -117,7 +111,7 @@ class WindowedRun {
   }
 
   void start_flows() {
-    live_.start_due(now_, [this](std::uint32_t flow) { return bytes_or_finish_of(flow); });
+    live_.start_due(now_, [this](std::uint32_t flow) { return bytes_or_finish_s_[flow]; });
   }
 
   /// How long the first `epsilon` of the flows take, by a sample of them; flows of small links
@@ -241,7 +235,7 @@ class WindowedRun {
     std::vector<double> bytes;
     std::vector<double> starts;
     for (const auto& [flow, entry, is_under_way] : flows) {
-      bytes.push_back(is_under_way ? live_.left(entry.number) : bytes_or_finish_of(flow));
+      bytes.push_back(is_under_way ? live_.left(entry.number) : bytes_or_finish_s_[flow]);
       starts.push_back(is_under_way ? 0 : std::max(0.0, start_of(flow) - now_));
     }
     std::ranges::fill(component.graph.chain_latency_s, 0);  // added by finish()
@@ -284,13 +278,13 @@ class WindowedRun {
 
   FlowGraph graph_;
   SharingLimits limits_;
-  std::span<const std::uint32_t> flows_;
   std::span<const double> start_s_;
   double epsilon_;
   LiveFlows live_;
   ProgressiveFilling filling_;
-  std::span<double> bytes_or_finish_s_;  // [flows of the whole]
-  std::vector<double> charged_;          // [chains] bytes/s for the flows that end in the window
+  // [flows of the whole] a flow's bytes until it starts, its finish from when it has ended
+  std::span<double> bytes_or_finish_s_;
+  std::vector<double> charged_;  // [chains] bytes/s for the flows that end in the window
   std::vector<Ending> endings_;
   std::vector<Ending> followed_;
   double begin_ = 0;        // of the busy period

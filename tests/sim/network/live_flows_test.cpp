@@ -71,7 +71,7 @@ TEST(LiveFlows, AreThoseThatStartedAndHaveNotEnded) {
   std::vector<double> start_s(graph.flow_count());
   std::ranges::generate(start_s, [&] { return static_cast<double>(random.index(40)); });
   FlowGraph without_chains = graph;
-  LiveFlows live(without_chains, start_s);
+  LiveFlows live(without_chains, {}, start_s);
   std::map<std::uint32_t, double> left;
   std::size_t started = 0;
   double past = 0;

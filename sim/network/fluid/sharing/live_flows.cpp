@@ -63,7 +63,9 @@ std::uint32_t keep_others(std::uint32_t* peers, std::uint32_t count, std::uint32
 
 }  // namespace
 
-LiveFlows::LiveFlows(FlowGraph& graph, std::span<const double> start_s)
+LiveFlows::LiveFlows(FlowGraph& graph,
+                     std::span<const std::uint32_t> numbers,
+                     std::span<const double> start_s)
     : graph_(&graph),
       start_s_(start_s),
       waiting_count_(graph.flow_count()),
@@ -75,14 +77,14 @@ LiveFlows::LiveFlows(FlowGraph& graph, std::span<const double> start_s)
       far_of_entry_(graph.flow_count()),
       former_(graph.chain_count()),
       leaving_(graph.chain_count(), 0) {
-  list(graph.flow_chains[kSourceSide], graph.flow_chains[kDestinationSide]);
+  list(graph.flow_chains, numbers);
   graph.flow_chains = {};
-  next_start_ = std::ranges::min(start_s);
   left_.resize(waiting_count_);
   near_of_far_.resize(waiting_count_);
 }
 
-void LiveFlows::list(std::span<const std::uint32_t> near, std::span<const std::uint32_t> far) {
+void LiveFlows::list(const FlowChains& chains, std::span<const std::uint32_t> numbers) {
+  const auto& [near, far] = chains;
   std::vector<std::uint32_t> flows(first_.size(), 0);
   for (std::size_t flow = 0; flow < near.size(); ++flow) {
     ++flows[near[flow]];
@@ -96,11 +98,14 @@ void LiveFlows::list(std::span<const std::uint32_t> near, std::span<const std::u
   }
   for (std::uint32_t flow = 0; flow < near.size(); ++flow) {
     const std::uint32_t entry = end_[near[flow]]++;
-    flow_of_entry_[entry] = flow;
+    flow_of_entry_[entry] = numbers.empty() ? flow : numbers[flow];
     far_of_entry_[entry] = far[flow];
   }
-  for (std::uint32_t chain = 0; chain < first_.size() && start_s_.size() > 1; ++chain) {
+  for (std::uint32_t chain = 0; chain < first_.size(); ++chain) {
     sort_by_start(chain);
+    if (waiting_[chain] < end_[chain]) {
+      next_start_ = std::min(next_start_, start_of(flow_of_entry_[waiting_[chain]]));
+    }
   }
 }
 

@@ -16,9 +16,12 @@ namespace switchyard {
 class LiveFlows {
  public:
   /// `graph` and `start_s` must outlive this. Takes the flows' chains out of the graph: with
-  /// millions of flows there is no room for two lists of them. `start_s` when each starts: [flows],
-  /// or [1] if all start together.
-  LiveFlows(FlowGraph& graph, std::span<const double> start_s);
+  /// millions of flows there is no room for two lists of them. `numbers` are their numbers in the
+  /// whole problem, by which they are known here; empty = the same. `start_s` when each starts:
+  /// [flows of the whole], or [1] if all start together.
+  LiveFlows(FlowGraph& graph,
+            std::span<const std::uint32_t> numbers,
+            std::span<const double> start_s);
 
   /// Flows under way / flows that have not started.
   [[nodiscard]] std::size_t flow_count() const { return flow_count_; }
@@ -113,7 +116,7 @@ class LiveFlows {
   void remove(std::vector<Ending>& endings);
 
  private:
-  void list(std::span<const std::uint32_t> near, std::span<const std::uint32_t> far);
+  void list(const FlowChains& chains, std::span<const std::uint32_t> numbers);
   void sort_by_start(std::uint32_t near_chain);
   void start_next(std::uint32_t near_chain, double bytes);
   void forget_former_peers(std::uint32_t far);

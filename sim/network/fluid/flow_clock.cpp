@@ -54,20 +54,19 @@ std::size_t padded(std::size_t chains) {
 
 }  // namespace
 
-FlowClock::FlowClock(std::size_t chains, std::size_t flows)
+FlowClock::FlowClock(std::size_t chains)
     : chain_count_(static_cast<std::uint32_t>(chains)),
       moved_(padded(chains), 0),
       earliest_(padded(chains), kNever),
       rate_(padded(chains), 1),
       inverse_rate_(padded(chains), 1),
       block_next_(padded(chains) / kBlock, kNever),
-      is_stale_(chains, 0),
-      end_reading_(flows, 0) {}
+      is_stale_(chains, 0) {}
 
 void FlowClock::refresh(std::uint32_t chain, const ChainMembers& members) {
   double earliest = kNever;
-  for (const std::uint32_t flow : members.held_flows(chain)) {
-    earliest = std::min(earliest, end_reading_[flow]);
+  for (const std::uint32_t slot : members.held_slots(chain)) {
+    earliest = std::min(earliest, end_reading_[slot]);
   }
   earliest_[chain] = earliest;
   is_stale_[chain] = 0;
@@ -120,9 +119,9 @@ void FlowClock::collect_ends(const ChainMembers& members,
       if (earliest_[chain] > reading) {
         continue;
       }
-      for (const std::uint32_t flow : members.held_flows(chain)) {
-        if (end_reading_[flow] <= reading) {
-          flows.push_back(flow);
+      for (const std::uint32_t slot : members.held_slots(chain)) {
+        if (end_reading_[slot] <= reading) {
+          flows.push_back(members.flow_of(slot));
         }
       }
     }

@@ -13,24 +13,27 @@ namespace switchyard {
 
 class FlowClock {
  public:
-  FlowClock(std::size_t chains, std::size_t flows);
+  explicit FlowClock(std::size_t chains);
 
-  /// `chain` begins to hold `flow`, which has `bytes` left.
-  void hold(std::uint32_t chain, std::uint32_t flow, double bytes) {
+  /// `chain` begins to hold the flow of `slot`, which has `bytes` left.
+  void hold(std::uint32_t chain, std::uint32_t slot, double bytes) {
     const double reading = moved_[chain] + bytes;
-    end_reading_[flow] = reading;
+    if (slot >= end_reading_.size()) {
+      end_reading_.resize(slot + std::size_t{1});
+    }
+    end_reading_[slot] = reading;
     if (reading < earliest_[chain]) {
       earliest_[chain] = reading;
       is_stale_[chain] = 0;
     }
   }
 
-  /// `chain` no longer holds `flow`; returns the bytes it has left.
-  double let_go(std::uint32_t chain, std::uint32_t flow) {
-    if (end_reading_[flow] <= earliest_[chain]) {
+  /// `chain` no longer holds the flow of `slot`; returns the bytes it has left.
+  double let_go(std::uint32_t chain, std::uint32_t slot) {
+    if (end_reading_[slot] <= earliest_[chain]) {
       is_stale_[chain] = 1;
     }
-    return end_reading_[flow] - moved_[chain];
+    return end_reading_[slot] - moved_[chain];
   }
 
   /// From now on the flows that `chain` holds run at `rate` > 0 bytes/s.
@@ -58,7 +61,7 @@ class FlowClock {
   std::vector<double> inverse_rate_;    // [chains, padded]
   std::vector<double> block_next_;      // [chains / kBlock] time to the first end in the block
   std::vector<std::uint8_t> is_stale_;  // [chains] the flow with the lowest reading has left
-  std::vector<double> end_reading_;     // [flows]
+  std::vector<double> end_reading_;     // [slots]
 };
 
 }  // namespace switchyard

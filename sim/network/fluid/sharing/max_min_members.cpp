@@ -26,7 +26,7 @@ MaxMinSolver::MaxMinSolver(const FlowGraph& graph, const SharingLimits& limits)
     : graph_(graph),
       limits_(limits),
       members_(graph),
-      clock_(graph.chain_count(), graph.flow_count()),
+      clock_(graph.chain_count()),
       link_offsets_(graph.link_count() + 1, 0),
       link_chains_(graph.chain_links.size()),
       capacity_(graph.capacity),
@@ -58,7 +58,7 @@ void MaxMinSolver::add(std::uint32_t flow, double bytes) {
   Side holder = kSourceSide;
   if (is_ordered_) {
     for (const std::size_t side : {0U, 1U}) {
-      chains[side] = members_.chain_of(flow, side);
+      chains[side] = graph_.flow_chains[side][flow];
       for (const ChainLink& hop : graph_.links_of(chains[side])) {
         // Decided as if the flow were there already; a link without a rival must be active.
         if (position_[hop.link] == kNone && members_.size(chains[side]) == 0) {
@@ -71,10 +71,10 @@ void MaxMinSolver::add(std::uint32_t flow, double bytes) {
     holder = far < near ? kDestinationSide : kSourceSide;
     first_affected_ = std::min({first_affected_, near, far});
   }
-  members_.insert(flow, holder);
-  clock_.hold(members_.holder(flow), flow, bytes);
+  const std::uint32_t slot = members_.insert(flow, holder);
+  clock_.hold(members_.holder(slot), slot, bytes);
   for (const std::size_t side : {0U, 1U}) {
-    const std::uint32_t chain = members_.chain_of(flow, side);
+    const std::uint32_t chain = graph_.flow_chains[side][flow];
     mark_links_of(chain);
     if (!limits_.incast.empty()) {
       for (const ChainLink& hop : graph_.links_of(chain)) {
@@ -86,12 +86,13 @@ void MaxMinSolver::add(std::uint32_t flow, double bytes) {
 }
 
 void MaxMinSolver::remove(std::uint32_t flow) {
-  const std::uint32_t holder = members_.holder(flow);
+  const std::uint32_t slot = members_.slot_of(flow);
+  const std::uint32_t holder = members_.holder(slot);
   first_affected_ = std::min(first_affected_, position_of_chain(holder));
-  clock_.let_go(holder, flow);
-  members_.erase(flow);
+  clock_.let_go(holder, slot);
+  members_.erase(slot);
   for (const std::size_t side : {0U, 1U}) {
-    const std::uint32_t chain = members_.chain_of(flow, side);
+    const std::uint32_t chain = graph_.flow_chains[side][flow];
     mark_links_of(chain);
     for (const ChainLink& hop : graph_.links_of(chain)) {
       if (!limits_.incast.empty()) {

@@ -212,10 +212,10 @@ void MaxMinSolver::move_earlier(std::uint32_t from, std::uint32_t to, double lev
     if (before != link) {
       mark_links_of(chain);
     }
-    // Handing over swaps the flow out of the foreign part, so walk it by index from the back.
-    for (std::size_t k = members_.foreign_flows(chain).size(); k-- > 0;) {
+    // Handing over swaps the slot out of the foreign part, so walk it by index from the back.
+    for (std::size_t k = members_.foreign_slots(chain).size(); k-- > 0;) {
       if (position_of_chain(members_.foreign_peers(chain)[k]) > to) {
-        hand_over(members_.foreign_flows(chain)[k]);
+        hand_over(members_.foreign_slots(chain)[k]);
       }
     }
   }
@@ -253,18 +253,18 @@ void MaxMinSolver::move_later(std::uint32_t from, double level) {
 /// first are that chain's to hold.
 void MaxMinSolver::hand_over_passed(std::uint32_t chain) {
   const std::uint32_t position = position_of_chain(chain);
-  for (std::size_t k = members_.held_flows(chain).size(); k-- > 0;) {
+  for (std::size_t k = members_.held_slots(chain).size(); k-- > 0;) {
     if (position_of_chain(members_.held_peers(chain)[k]) < position) {
-      hand_over(members_.held_flows(chain)[k]);
+      hand_over(members_.held_slots(chain)[k]);
     }
   }
 }
 
-void MaxMinSolver::hand_over(std::uint32_t flow) {
-  const std::uint32_t from = members_.holder(flow);
-  members_.change_holder(flow);
-  const std::uint32_t to = members_.holder(flow);
-  clock_.hold(to, flow, clock_.let_go(from, flow));
+void MaxMinSolver::hand_over(std::uint32_t slot) {
+  const std::uint32_t from = members_.holder(slot);
+  members_.change_holder(slot);
+  const std::uint32_t to = members_.holder(slot);
+  clock_.hold(to, slot, clock_.let_go(from, slot));
   mark_links_of(from);
   mark_links_of(to);
 }

@@ -49,7 +49,9 @@ class MaxMinSolver {
   void settle();
 
   /// Bytes/s of a flow under way.
-  [[nodiscard]] double rate(std::uint32_t flow) const { return rate_[members_.holder(flow)]; }
+  [[nodiscard]] double rate(std::uint32_t flow) const {
+    return rate_[members_.holder(members_.slot_of(flow))];
+  }
 
   [[nodiscard]] std::uint32_t flow_count() const { return members_.flow_count(); }
 
@@ -100,7 +102,7 @@ class MaxMinSolver {
   [[nodiscard]] std::uint32_t place_among(double level, std::uint32_t end) const;
   void move_earlier(std::uint32_t from, std::uint32_t to, double level);
   void move_later(std::uint32_t from, double level);
-  void hand_over(std::uint32_t flow);
+  void hand_over(std::uint32_t slot);
   void hand_over_passed(std::uint32_t chain);
   void count_move();
 

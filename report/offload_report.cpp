@@ -75,8 +75,8 @@ std::string uses(const OffloadResult& result) {
   const auto part = [&](std::int64_t count) {
     return percent(share(static_cast<double>(count), static_cast<double>(counts.uses)));
   };
-  std::string text =
-      fmt::format("  {:<20}{:.2f} of a pass in a layer\n", "unique experts", result.unique_experts);
+  std::string text = fmt::format(
+      "  {:<20}{:.2f} in each layer of a pass\n", "unique experts", result.unique_experts);
   text +=
       fmt::format("  {:<20}{} of {} uses", "hit ratio", percent(counts.hit_ratio()), counts.uses);
   if (counts.prefetched + counts.late > 0) {

@@ -58,7 +58,7 @@ class OffloadCommand final : public Command {
         .value("gpus", "N", "that share the experts; default 1")
         .value("cache", "BYTES", "expert weights that a GPU keeps; default: what fits")
         .value("policy", "NAME", "which expert leaves", names_of("cache_policies"))
-        .value("split", "RULE", "of the cache: shared, equal or adapmoe by layer")
+        .value("split", "RULE", "of the cache over layers: shared, equal, adapmoe, measured")
         .value("batch", "N", "tokens that go through the layers together; default 1")
         .list("set", "PATH=VALUE", "any field: --set prefetch.horizon=1 (list offload)")
         .flag("no-what-if", "leave out the changes that are replayed for comparison");

@@ -20,14 +20,15 @@ class BeladyOrder final : public EvictionOrder {
 
   [[nodiscard]] std::optional<std::uint32_t> victim(const CacheMoment& /*moment*/,
                                                     std::span<const std::uint16_t> pins) override {
-    return residents_.lowest(pins);
+    const auto* lowest = residents_.lowest(pins);
+    return lowest != nullptr ? std::optional(lowest->key) : std::nullopt;
   }
 
  private:
-  void rank(std::uint32_t key) { residents_.place(key, {-next_use_[key], 0}); }
+  void rank(std::uint32_t key) { residents_.place(key, -next_use_[key]); }
 
   std::span<const std::int64_t> next_use_;
-  RankedResidents residents_;
+  RankedResidents<std::int64_t> residents_;  // minus the next use
 };
 
 class Belady final : public CachePolicy {

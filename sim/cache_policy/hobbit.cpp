@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "sim/cache_policy.hpp"
+#include "sim/offload/ranked_residents.hpp"
 
 namespace switchyard {
 namespace {
@@ -25,16 +26,20 @@ struct HobbitWeights {
   bool looks_ahead = false;
 };
 
+// Within a layer the order depends on R, F and H alone, so that only one candidate a layer has to
+// be compared when a place is wanted.
 class HobbitOrder final : public EvictionOrder {
  public:
   HobbitOrder(const CacheShape& shape, const HobbitWeights& weights)
-      : shape_(shape), weights_(weights), place_(shape.keys(), 0), facts_(shape.keys()) {}
+      : shape_(shape),
+        weights_(weights),
+        layers_(shape.layers, Residents(shape.experts)),
+        facts_(shape.keys()) {}
 
   void insert(std::uint32_t key, const CacheMoment& moment) override {
-    place_[key] = residents_.size();
-    residents_.push_back(key);
     facts_[key].last_token = static_cast<double>(moment.token);
     facts_[key].last_use = ++clock_;
+    rank(key);
   }
 
   void use(std::uint32_t key, const CacheMoment& moment) override {
@@ -43,27 +48,26 @@ class HobbitOrder final : public EvictionOrder {
     facts.last_use = ++clock_;
     facts.uses += 1;
     facts.high_uses += moment.is_high ? 1 : 0;
+    rank(key);
   }
 
-  void erase(std::uint32_t key) override {
-    residents_[place_[key]] = residents_.back();
-    place_[residents_.back()] = place_[key];
-    residents_.pop_back();
-  }
+  void erase(std::uint32_t key) override { layer_of(key).erase(expert_of(key)); }
 
-  // All residents are looked at: their order changes with every token and layer.
   [[nodiscard]] std::optional<std::uint32_t> victim(const CacheMoment& moment,
                                                     std::span<const std::uint16_t> pins) override {
     std::optional<std::uint32_t> worst;
-    double least = 0;
-    for (const std::uint32_t key : residents_) {
-      if (pins[key] != 0) {
+    std::pair<double, std::int64_t> least;
+    for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
+      const std::size_t first = layer * shape_.experts;
+      const auto* lowest = layers_[layer].lowest(pins.subspan(first, shape_.experts));
+      if (lowest == nullptr) {
         continue;
       }
-      const double priority = priority_of(key, moment);
-      if (!worst || priority < least ||
-          (priority == least && facts_[key].last_use < facts_[*worst].last_use)) {
-        worst = key;
+      const auto& [counted, last_use] = lowest->rank;
+      const std::pair priority{
+          counted / static_cast<double>(moment.token) + layer_term(layer, moment), last_use};
+      if (!worst || priority < least) {
+        worst = static_cast<std::uint32_t>(first + lowest->key);
         least = priority;
       }
     }
@@ -71,8 +75,11 @@ class HobbitOrder final : public EvictionOrder {
   }
 
   void start_sequence() override {
-    for (Facts& facts : facts_) {
-      facts = {.last_use = facts.last_use};
+    for (std::uint32_t key = 0; key < facts_.size(); ++key) {
+      facts_[key] = {.last_use = facts_[key].last_use};
+      if (layer_of(key).contains(expert_of(key))) {
+        rank(key);
+      }
     }
   }
 
@@ -84,27 +91,34 @@ class HobbitOrder final : public EvictionOrder {
     std::int64_t last_use = 0;
   };
 
-  [[nodiscard]] double priority_of(std::uint32_t key, const CacheMoment& moment) const {
+  using Residents = RankedResidents<std::pair<double, std::int64_t>>;  // counted, last use
+
+  [[nodiscard]] Residents& layer_of(std::uint32_t key) { return layers_[key / shape_.experts]; }
+
+  [[nodiscard]] std::uint32_t expert_of(std::uint32_t key) const {
+    return key % static_cast<std::uint32_t>(shape_.experts);
+  }
+
+  void rank(std::uint32_t key) {
     const Facts& facts = facts_[key];
     const double counted = weights_.recency * facts.last_token + weights_.frequency * facts.uses +
                            weights_.high_precision * facts.high_uses;
-    double priority = counted / static_cast<double>(moment.token);
-    if (weights_.layer > 0) {
-      const auto layers = static_cast<std::int64_t>(shape_.model_layers);
-      const auto own = static_cast<std::int64_t>(shape_.first_layer + key / shape_.experts);
-      const std::int64_t distance = weights_.looks_ahead ? own - moment.layer : moment.layer - own;
-      priority += weights_.layer * (1 - static_cast<double>((distance + layers) % layers) /
-                                            static_cast<double>(layers));
-    }
-    return priority;
+    layer_of(key).place(expert_of(key), {counted, facts.last_use});
+  }
+
+  [[nodiscard]] double layer_term(std::size_t layer, const CacheMoment& moment) const {
+    const auto layers = static_cast<std::int64_t>(shape_.model_layers);
+    const auto own = static_cast<std::int64_t>(shape_.first_layer + layer);
+    const std::int64_t distance = weights_.looks_ahead ? own - moment.layer : moment.layer - own;
+    return weights_.layer *
+           (1 - static_cast<double>((distance + layers) % layers) / static_cast<double>(layers));
   }
 
   CacheShape shape_;
   HobbitWeights weights_;
   std::int64_t clock_ = 0;
-  std::vector<std::uint32_t> residents_;
-  std::vector<std::size_t> place_;  // [keys] index into residents_
-  std::vector<Facts> facts_;        // [keys]
+  std::vector<Residents> layers_;  // [layers] of this cache
+  std::vector<Facts> facts_;       // [keys]
 };
 
 class Hobbit final : public CachePolicy {

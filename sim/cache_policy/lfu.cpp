@@ -33,15 +33,16 @@ class LfuOrder final : public EvictionOrder {
 
   [[nodiscard]] std::optional<std::uint32_t> victim(const CacheMoment& /*moment*/,
                                                     std::span<const std::uint16_t> pins) override {
-    return residents_.lowest(pins);
+    const auto* lowest = residents_.lowest(pins);
+    return lowest != nullptr ? std::optional(lowest->key) : std::nullopt;
   }
 
  private:
   bool forgets_;
   std::int64_t clock_ = 0;
-  std::vector<std::int64_t> uses_;      // [keys]
-  std::vector<std::int64_t> last_use_;  // [keys]
-  RankedResidents residents_;
+  std::vector<std::int64_t> uses_;                                    // [keys]
+  std::vector<std::int64_t> last_use_;                                // [keys]
+  RankedResidents<std::pair<std::int64_t, std::int64_t>> residents_;  // uses, last use
 };
 
 class Lfu final : public CachePolicy {

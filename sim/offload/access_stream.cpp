@@ -205,7 +205,7 @@ class StreamBuilder {
       seen_[use->expert] = kUnseen;
     }
     if (tokens.size() > 1) {
-      std::sort(begin, stream_.uses.end(), [](const ExpertUse& left, const ExpertUse& right) {
+      std::sort(begin, stream_.uses.end(), [](const ExpertDemand& left, const ExpertDemand& right) {
         return std::tuple(right.need, right.tokens, left.expert) <
                std::tuple(left.need, left.tokens, right.expert);
       });
@@ -218,7 +218,7 @@ class StreamBuilder {
       seen_[expert] = static_cast<std::uint32_t>(stream_.uses.size() - stream_.visit_starts.back());
       stream_.uses.push_back({.expert = expert, .tokens = 0, .need = need});
     }
-    ExpertUse& use = stream_.uses[stream_.visit_starts.back() + seen_[expert]];
+    ExpertDemand& use = stream_.uses[stream_.visit_starts.back() + seen_[expert]];
     ++use.tokens;
     use.need = std::max(use.need, need);
   }

@@ -19,12 +19,12 @@ enum class Need : std::uint8_t {
 };
 
 /// One expert that a pass computes in one layer.
-struct ExpertUse {
+struct ExpertDemand {
   std::uint32_t expert = 0;
   std::uint32_t tokens = 0;  // of the pass that chose it
   Need need = Need::High;    // the most that one of them asks for
 
-  bool operator==(const ExpertUse&) const = default;
+  bool operator==(const ExpertDemand&) const = default;
 };
 
 /// Tokens that go through all layers together. Uses of layer l of pass p are
@@ -34,7 +34,7 @@ struct AccessStream {
   std::size_t experts = 0;                    // per layer
   std::size_t top_k = 0;                      // most experts of a token
   std::vector<std::int64_t> layer_numbers;    // [layers] the model's own
-  std::vector<ExpertUse> uses;                // of a visit: most wanted first
+  std::vector<ExpertDemand> uses;             // of a visit: most wanted first
   std::vector<std::size_t> visit_starts{0};   // [passes * layers + 1]
   std::vector<std::uint32_t> pass_tokens;     // [passes]
   std::vector<std::uint8_t> starts_sequence;  // [passes] 1 = another text begins
@@ -43,7 +43,7 @@ struct AccessStream {
 
   [[nodiscard]] std::size_t visits() const { return visit_starts.size() - 1; }
 
-  [[nodiscard]] std::span<const ExpertUse> visit(std::size_t pass, std::size_t layer) const {
+  [[nodiscard]] std::span<const ExpertDemand> visit(std::size_t pass, std::size_t layer) const {
     const std::size_t index = pass * layers + layer;
     return {uses.data() + visit_starts[index], uses.data() + visit_starts[index + 1]};
   }

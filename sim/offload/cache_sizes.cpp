@@ -50,7 +50,24 @@ std::vector<std::size_t> adapmoe_slots(const OffloadScenario& scenario, std::siz
     demands[layer].accuracy = is_predicted ? prefetch.accuracy_of(layer, 1) : 0;
     demands[layer].prefetched = prefetch.limit == 0 ? stream.top_k : prefetch.limit;
     for (std::size_t slots = 0; slots <= most; ++slots) {
-      costs(layer, slots) = expected_loads(demands[layer], stream.experts, slots * gpus);
+      // Without predictions f is linear in the slots: of equal totals the most even is taken.
+      constexpr double kEvenness = 1e-9;
+      costs(layer, slots) = expected_loads(demands[layer], stream.experts, slots * gpus) +
+                            kEvenness * static_cast<double>(slots * slots);
+    }
+  }
+  return split_slots(costs, std::min(budget, stream.layers * most));
+}
+
+std::vector<std::size_t> measured_slots(const OffloadScenario& scenario, std::size_t budget) {
+  const AccessStream& stream = scenario.stream;
+  const std::size_t gpus = scenario.memory.tier.gpus;
+  const std::size_t most = (stream.experts + gpus - 1) / gpus;
+  const Matrix<double> loads = measured_loads(stream);
+  Matrix<double> costs(stream.layers, most + 1);
+  for (std::size_t layer = 0; layer < stream.layers; ++layer) {
+    for (std::size_t slots = 0; slots <= most; ++slots) {
+      costs(layer, slots) = loads(layer, std::min(stream.experts, slots * gpus));
     }
   }
   return split_slots(costs, std::min(budget, stream.layers * most));
@@ -94,11 +111,12 @@ void check_room(const OffloadScenario& scenario, std::int64_t high, const Locati
   const std::int64_t expert = largest(scenario.bytes.high);
   if (high < needed * expert) {
     throw InvalidInput(
-        fmt::format("a cache of {} holds {} experts of {}, but a token needs {} at once",
-                    format_quantity(Bytes{high}),
-                    high / expert,
-                    format_quantity(Bytes{expert}),
-                    needed),
+        fmt::format(
+            "a cache of {} has room for {} of the experts, {} each, but a token needs {} at once",
+            format_quantity(Bytes{high}),
+            high / expert,
+            format_quantity(Bytes{expert}),
+            needed),
         where.child("cache"),
         fmt::format("give it at least {}", format_quantity(Bytes{needed * expert})));
   }
@@ -123,8 +141,9 @@ CacheSizes cache_sizes(const OffloadScenario& scenario,
   const std::size_t layers = scenario.stream.layers;
   const std::int64_t expert = largest(scenario.bytes.high);
   const auto budget = static_cast<std::size_t>(high / expert);
-  slots = scenario.memory.split == CacheSplit::Equal ? equal_slots(layers, budget)
-                                                     : adapmoe_slots(scenario, budget);
+  slots = scenario.memory.split == CacheSplit::Equal     ? equal_slots(layers, budget)
+          : scenario.memory.split == CacheSplit::AdapMoE ? adapmoe_slots(scenario, budget)
+                                                         : measured_slots(scenario, budget);
   CacheSizes sizes;
   for (const std::size_t of_layer : slots) {
     const auto share =

@@ -16,7 +16,7 @@
 namespace switchyard {
 
 /// How a GPU's cache is divided.
-enum class CacheSplit { Shared, Equal, AdapMoE };
+enum class CacheSplit { Shared, Equal, AdapMoE, Measured };
 
 /// The scenario's "memory".
 struct MemoryChoice {

@@ -11,7 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 3> kSplits{"shared", "equal", "adapmoe"};
+constexpr std::array<std::string_view, 4> kSplits{"shared", "equal", "adapmoe", "measured"};
 constexpr std::array<std::string_view, 3> kMisses{"fetch", "cpu", "fastest"};
 constexpr std::array<std::string_view, 2> kOrders{"fifo", "expert_aware"};
 constexpr std::array<std::string_view, 2> kErrors{"expert", "layer"};
@@ -72,7 +72,8 @@ MemoryChoice read_memory(Parameters& parameters) {
                                      "shared",
                                      kSplits,
                                      "shared: one cache for all layers; equal: the same for each; "
-                                     "adapmoe: by expected loads (dynamic programming)")));
+                                     "adapmoe: by expected loads of uniform routing; measured: by "
+                                     "what LRU would load of this trace (both exact)")));
   tier.host.bandwidth = parameters.get_bandwidth(
       "host_link",
       BytesPerSecond{0},

@@ -17,6 +17,7 @@ class Study {
   OffloadStudy run() {
     change_links();
     change_cache();
+    change_split();
     change_prefetch();
     change_precision();
     std::stable_sort(study_.ranked.begin(),
@@ -57,12 +58,16 @@ class Study {
     }
   }
 
-  void change_cache() {
+  [[nodiscard]] bool has_less_than_all() const {
     const std::vector<std::int64_t>& bytes = scenario_.setup.high_bytes;
-    const std::int64_t all = std::accumulate(bytes.begin(), bytes.end(), std::int64_t{0});
     const std::vector<std::int64_t>& high = scenario_.setup.cache.high;
+    const std::int64_t all = std::accumulate(bytes.begin(), bytes.end(), std::int64_t{0});
     const std::int64_t held = std::accumulate(high.begin(), high.end(), std::int64_t{0});
-    if (held * static_cast<std::int64_t>(scenario_.setup.tier.gpus) < all) {
+    return held * static_cast<std::int64_t>(scenario_.setup.tier.gpus) < all;
+  }
+
+  void change_cache() {
+    if (has_less_than_all()) {
       add("cache twice as large", [](OffloadSetup& setup) {
         for (auto* sizes : {&setup.cache.high, &setup.cache.low}) {
           for (std::int64_t& size : *sizes) {
@@ -77,6 +82,17 @@ class Study {
         });
       }
     }
+  }
+
+  void change_split() {
+    if (scenario_.memory.split == CacheSplit::Measured || !has_less_than_all()) {
+      return;
+    }
+    OffloadScenario changed = scenario_;
+    changed.memory.split = CacheSplit::Measured;
+    changed.setup.cache = cache_sizes(changed, {}, changed.slots);
+    add("cache split by layer as measured (split measured)",
+        seconds(changed.stream, changed.setup));
   }
 
   void change_prefetch() {

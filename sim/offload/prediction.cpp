@@ -13,9 +13,9 @@ double uniform(std::uint64_t seed, std::uint64_t index) {
   return static_cast<double>(mix_bits(seed, index) >> 11U) * kScale;
 }
 
-bool contains(std::span<const ExpertUse> uses, std::uint32_t expert) {
+bool contains(std::span<const ExpertDemand> uses, std::uint32_t expert) {
   return std::any_of(
-      uses.begin(), uses.end(), [expert](const ExpertUse& use) { return use.expert == expert; });
+      uses.begin(), uses.end(), [expert](const ExpertDemand& use) { return use.expert == expert; });
 }
 
 }  // namespace
@@ -27,12 +27,12 @@ double PrefetchRule::accuracy_of(std::size_t layer, std::size_t distance) const 
   return by_layer.empty() ? accuracy[distance - 1] : by_layer[layer];
 }
 
-void predict(std::span<const ExpertUse> truth,
+void predict(std::span<const ExpertDemand> truth,
              std::size_t experts,
              double accuracy,
              bool errs_by_layer,
              std::uint64_t seed,
-             std::vector<ExpertUse>& predicted) {
+             std::vector<ExpertDemand>& predicted) {
   predicted.clear();
   for (std::size_t i = 0; i < truth.size(); ++i) {
     if (uniform(seed, errs_by_layer ? 0 : 2 * i) < accuracy) {

@@ -26,11 +26,11 @@ struct PrefetchRule {
 /// The experts predicted `distance` layers ahead for a visit: those of `truth`, each replaced by
 /// another expert, drawn uniformly, where the prediction is wrong. Equal seed, pass, layer and
 /// distance give equal predictions.
-void predict(std::span<const ExpertUse> truth,
+void predict(std::span<const ExpertDemand> truth,
              std::size_t experts,
              double accuracy,
              bool errs_by_layer,
              std::uint64_t seed,
-             std::vector<ExpertUse>& predicted);
+             std::vector<ExpertDemand>& predicted);
 
 }  // namespace switchyard

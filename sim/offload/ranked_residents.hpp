@@ -5,22 +5,29 @@
 #include <optional>
 #include <set>
 #include <span>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 namespace switchyard {
 
+/// `Rank` is ordered; of equal ranks the lower key comes first.
+template <class Rank>
 class RankedResidents {
  public:
-  using Rank = std::pair<std::int64_t, std::int64_t>;
+  struct Resident {
+    Rank rank;
+    std::uint32_t key = 0;
 
-  explicit RankedResidents(std::size_t keys) : places_(keys, order_.end()) {}
+    auto operator<=>(const Resident&) const = default;
+  };
+
+  explicit RankedResidents(std::size_t keys) : places_(keys), is_resident_(keys, 0) {}
 
   /// Adds a resident, or moves one to another rank.
-  void place(std::uint32_t key, Rank rank) {
-    if (places_[key] == order_.end()) {
-      places_[key] = order_.emplace(rank, key).first;
+  void place(std::uint32_t key, const Rank& rank) {
+    if (is_resident_[key] == 0) {
+      places_[key] = order_.insert({rank, key}).first;
+      is_resident_[key] = 1;
       return;
     }
     auto node = order_.extract(places_[key]);  // no allocation
@@ -30,24 +37,27 @@ class RankedResidents {
 
   void erase(std::uint32_t key) {
     order_.erase(places_[key]);
-    places_[key] = order_.end();
+    is_resident_[key] = 0;
   }
 
-  /// The resident of lowest rank among those without a pin.
-  [[nodiscard]] std::optional<std::uint32_t> lowest(std::span<const std::uint16_t> pins) const {
-    for (const auto& [rank, key] : order_) {
-      if (pins[key] == 0) {
-        return key;
+  /// The resident of lowest rank among those without a pin, or null.
+  [[nodiscard]] const Resident* lowest(std::span<const std::uint16_t> pins) const {
+    for (const Resident& resident : order_) {
+      if (pins[resident.key] == 0) {
+        return &resident;
       }
     }
-    return std::nullopt;
+    return nullptr;
   }
 
+  [[nodiscard]] bool contains(std::uint32_t key) const { return is_resident_[key] != 0; }
+
  private:
-  using Order = std::set<std::pair<Rank, std::uint32_t>>;
+  using Order = std::set<Resident>;
 
   Order order_;
-  std::vector<Order::iterator> places_;  // [keys] end() = not resident
+  std::vector<typename Order::iterator> places_;  // [keys] of residents
+  std::vector<std::uint8_t> is_resident_;         // [keys]
 };
 
 }  // namespace switchyard

@@ -95,7 +95,7 @@ class Replay {
  private:
   [[nodiscard]] std::size_t keys() const { return stream_.layers * stream_.experts; }
 
-  [[nodiscard]] std::uint32_t key_of(std::size_t layer, const ExpertUse& use) const {
+  [[nodiscard]] std::uint32_t key_of(std::size_t layer, const ExpertDemand& use) const {
     return static_cast<std::uint32_t>(layer * stream_.experts + use.expert);
   }
 
@@ -139,9 +139,9 @@ class Replay {
     return std::span(pins_).subspan(key - where.key);
   }
 
-  [[nodiscard]] Gpu& gpu_of(const ExpertUse& use) { return gpus_[gpu_index(use)]; }
+  [[nodiscard]] Gpu& gpu_of(const ExpertDemand& use) { return gpus_[gpu_index(use)]; }
 
-  [[nodiscard]] std::size_t gpu_index(const ExpertUse& use) const {
+  [[nodiscard]] std::size_t gpu_index(const ExpertDemand& use) const {
     return use.expert * gpus_.size() / stream_.experts;
   }
 
@@ -149,7 +149,7 @@ class Replay {
     return is_high ? setup_.high_bytes[key] : setup_.low_bytes[key];
   }
 
-  [[nodiscard]] double compute_s(const ExpertUse& use, std::uint32_t key, bool is_high) const {
+  [[nodiscard]] double compute_s(const ExpertDemand& use, std::uint32_t key, bool is_high) const {
     return setup_.time.gpu(use.tokens, bytes_of(key, is_high), setup_.is_quantised || !is_high);
   }
 
@@ -169,7 +169,7 @@ class Replay {
   }
 
   void visit(std::size_t pass, std::size_t layer) {
-    const std::span<const ExpertUse> uses = stream_.visit(pass, layer);
+    const std::span<const ExpertDemand> uses = stream_.visit(pass, layer);
     const auto first = static_cast<std::size_t>(uses.data() - stream_.uses.data());
     moment_.layer = static_cast<std::int64_t>(layer);
     now_ += setup_.other_per_layer.count();
@@ -182,7 +182,7 @@ class Replay {
       }
     }
     served_.clear();
-    for (const ExpertUse& use : uses) {
+    for (const ExpertDemand& use : uses) {
       const std::uint32_t key = key_of(layer, use);
       serve(use, key, result_.layers[layer].counts);
       served_.push_back(key);
@@ -195,7 +195,7 @@ class Replay {
     end_layer(result_.layers[layer]);
   }
 
-  void serve(const ExpertUse& use, std::uint32_t key, UseCounts& counts) {
+  void serve(const ExpertDemand& use, std::uint32_t key, UseCounts& counts) {
     ++counts.uses;
     Gpu& gpu = gpu_of(use);
     moment_.is_high = use.need == Need::High;
@@ -221,7 +221,7 @@ class Replay {
     load(use, key, counts);
   }
 
-  void use_staged(const ExpertUse& use, std::uint32_t key, UseCounts& counts) {
+  void use_staged(const ExpertDemand& use, std::uint32_t key, UseCounts& counts) {
     const Staged staged = staged_[key];
     staged_[key] = {};
     staged_bytes_ -= staged.bytes;
@@ -229,7 +229,7 @@ class Replay {
     arrive(use, key, staged.is_high, staged.ready);
   }
 
-  void load(const ExpertUse& use, std::uint32_t key, UseCounts& counts) {
+  void load(const ExpertDemand& use, std::uint32_t key, UseCounts& counts) {
     const bool is_high = use.need == Need::High;
     const std::int64_t bytes = bytes_of(key, is_high);
     const std::size_t gpu = gpu_index(use);
@@ -254,7 +254,7 @@ class Replay {
   }
 
   // A copy that is (or will be) complete is computed, and kept if there is room.
-  void arrive(const ExpertUse& use, std::uint32_t key, bool is_high, double ready) {
+  void arrive(const ExpertDemand& use, std::uint32_t key, bool is_high, double ready) {
     Gpu& gpu = gpu_of(use);
     const double seconds = compute_s(use, key, is_high);
     gpu.ideal_s += seconds;
@@ -304,7 +304,7 @@ class Replay {
   // missing.
   std::size_t fetch_missing(std::size_t target) {
     std::size_t missing = 0;
-    for (const ExpertUse& use : predicted_) {
+    for (const ExpertDemand& use : predicted_) {
       const std::uint32_t key = key_of(target, use);
       Gpu& gpu = gpu_of(use);
       const bool is_high = use.need == Need::High;
@@ -326,7 +326,7 @@ class Replay {
     return missing;
   }
 
-  void stage(const ExpertUse& use, std::uint32_t key, std::size_t target) {
+  void stage(const ExpertDemand& use, std::uint32_t key, std::size_t target) {
     const bool is_high = use.need == Need::High;
     const std::int64_t bytes = bytes_of(key, is_high);
     staged_[key] = {.ready = engines_.copy(gpu_index(use), key, bytes, now_, false, moment_),
@@ -409,7 +409,7 @@ class Replay {
   CopyEngines engines_;
   std::vector<Gpu> gpus_;
   std::vector<std::uint32_t> served_;  // keys of this visit that still have their pin
-  std::vector<ExpertUse> predicted_;
+  std::vector<ExpertDemand> predicted_;
   CacheMoment moment_{.token = 0};
   double now_ = 0;
   double cpu_end_ = 0;

@@ -37,6 +37,34 @@ double expected_loads(const LayerDemand& demand, std::size_t experts, std::size_
   return loads;
 }
 
+Matrix<double> measured_loads(const AccessStream& stream) {
+  Matrix<double> loads(stream.layers, stream.experts + 1, 0);
+  std::vector<std::vector<std::uint32_t>> recent(stream.layers);  // newest first
+  for (std::size_t visit = 0; visit < stream.visits(); ++visit) {
+    const std::size_t layer = visit % stream.layers;
+    std::vector<std::uint32_t>& order = recent[layer];
+    for (const ExpertDemand& use : stream.visit(visit / stream.layers, layer)) {
+      auto found = std::find(order.begin(), order.end(), use.expert);
+      const bool is_new = found == order.end();
+      // Caches up to the distance miss it; a first use misses in all.
+      const std::size_t distance =
+          is_new ? stream.experts : static_cast<std::size_t>(found - order.begin());
+      ++loads(layer, distance);
+      if (is_new) {
+        order.push_back(use.expert);
+        found = order.end() - 1;
+      }
+      std::rotate(order.begin(), found, found + 1);
+    }
+  }
+  for (std::size_t layer = 0; layer < stream.layers; ++layer) {
+    for (std::size_t slots = stream.experts; slots-- > 0;) {
+      loads(layer, slots) += loads(layer, slots + 1);
+    }
+  }
+  return loads;
+}
+
 std::vector<std::size_t> split_slots(const Matrix<double>& costs, std::size_t budget) {
   constexpr double kNoWay = std::numeric_limits<double>::infinity();
   const std::size_t layers = costs.rows();

@@ -1,4 +1,5 @@
-// AdapMoE's split of a cache over the layers (arXiv 2408.10284; authors' code).
+// How a cache is split over the layers: AdapMoE's dynamic programme (arXiv 2408.10284; authors'
+// code), over its expected loads or over those measured on a trace.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +7,7 @@
 #include <vector>
 
 #include "core/matrix.hpp"
+#include "sim/offload/access_stream.hpp"
 
 namespace switchyard {
 
@@ -22,6 +24,10 @@ struct LayerDemand {
 ///   f = sum_j choices_j sum_m P_j(m) (m - accuracy min(m, prefetched)).
 /// With k = 2 and one prefetch this is AdapMoE's f(layer, slots).
 double expected_loads(const LayerDemand& demand, std::size_t experts, std::size_t slots);
+
+/// Loads of each layer, [layers, experts + 1], if it had 0, 1, ... slots under LRU: all sizes in
+/// one pass by stack distances (Mattson et al., IBM Systems Journal 9(2), 1970).
+Matrix<double> measured_loads(const AccessStream& stream);
 
 /// Slots for each layer, [layers], of least total cost, `budget` or fewer in all; `costs`
 /// [layers, slots + 1] is the cost of 0, 1, ... slots. Dynamic programming, exact; a layer may get

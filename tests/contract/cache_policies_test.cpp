@@ -66,7 +66,7 @@ TEST_P(EveryCachePolicy, MissesOnlyOnceIfEverythingFits) {
   std::set<std::pair<std::size_t, std::uint32_t>> distinct;
   for (std::size_t pass = 0; pass < stream.passes(); ++pass) {
     for (std::size_t layer = 0; layer < stream.layers; ++layer) {
-      for (const ExpertUse& use : stream.visit(pass, layer)) {
+      for (const ExpertDemand& use : stream.visit(pass, layer)) {
         distinct.emplace(layer, use.expert);
       }
     }

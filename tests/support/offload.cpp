@@ -68,7 +68,7 @@ AccessStream random_stream(std::uint64_t seed, const StreamShape& shape) {
         const bool is_new =
             std::none_of(stream.uses.begin() + static_cast<std::ptrdiff_t>(first),
                          stream.uses.end(),
-                         [expert](const ExpertUse& use) { return use.expert == expert; });
+                         [expert](const ExpertDemand& use) { return use.expert == expert; });
         if (is_new) {
           const bool is_last = stream.uses.size() + 1 == first + wanted && wanted > 1;
           stream.uses.push_back({.expert = expert,

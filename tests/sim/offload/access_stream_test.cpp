@@ -14,14 +14,14 @@ namespace switchyard {
 namespace {
 
 using testing::expect_error;
-using testing::random_columns;
+using testing::random_trace;
 using testing::small_columns;
 using testing::small_metadata;
 using testing::small_trace;
 
-std::vector<std::uint32_t> experts_of(std::span<const ExpertUse> uses) {
+std::vector<std::uint32_t> experts_of(std::span<const ExpertDemand> uses) {
   std::vector<std::uint32_t> experts;
-  for (const ExpertUse& use : uses) {
+  for (const ExpertDemand& use : uses) {
     experts.push_back(use.expert);
   }
   return experts;
@@ -99,8 +99,7 @@ TEST(AccessStream, RefusesASecondSelection) {
 }
 
 TEST(AccessStream, NextUsesPointToTheSameExpertOfTheSameLayer) {
-  const AccessStream stream = read_accesses(
-      RoutingTrace::from_columns(small_metadata(), random_columns({.steps = 3}, 5)), {}, {});
+  const AccessStream stream = read_accesses(random_trace({.steps = 3}, 5), {}, {});
   const std::vector<std::int64_t> next = next_uses(stream);
   std::vector<std::size_t> layer_of;
   for (std::size_t visit = 0; visit < stream.visits(); ++visit) {

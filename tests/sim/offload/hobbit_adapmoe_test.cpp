@@ -225,5 +225,37 @@ TEST(AdapMoEPaper, ExpectedLoadsMatchAReplay) {  // ADA-3
   }
 }
 
+TEST(MeasuredSplit, CountsWhatLruLoadsAtEverySize) {
+  const AccessStream stream =
+      random_stream(2, {.passes = 500, .layers = 2, .experts = 8, .top_k = 1, .skew = 1});
+  const Matrix<double> loads = measured_loads(stream);
+  for (std::int64_t slots = 0; slots <= 8; ++slots) {
+    OffloadSetup setup = expert_of_one_byte(stream, make_policy("lru"), 0);
+    setup.cache = {.high = {slots, slots}, .low = {0, 0}};
+    const OffloadResult result = replay_offload(stream, setup);
+    for (std::size_t layer = 0; layer < 2; ++layer) {
+      EXPECT_EQ(static_cast<double>(result.layers[layer].counts.loads),
+                loads(layer, static_cast<std::size_t>(slots)));
+    }
+  }
+}
+
+TEST(MeasuredSplit, NeedsNoMoreLoadsThanAnyOther) {
+  AccessStream stream =
+      random_stream(6, {.passes = 800, .layers = 4, .experts = 8, .top_k = 1, .skew = 1});
+  for (std::size_t use = 0; use < stream.uses.size(); use += 4) {
+    stream.uses[use].expert %= 2;  // a layer that two slots serve
+  }
+  const auto loads_of = [&](const std::vector<std::size_t>& slots) {
+    OffloadSetup setup = expert_of_one_byte(stream, make_policy("lru"), 0);
+    setup.cache.high.assign(slots.begin(), slots.end());
+    setup.cache.low.assign(4, 0);
+    return replay_offload(stream, setup).counts.loads;
+  };
+  const std::vector<std::size_t> split = split_slots(measured_loads(stream), 12);
+  EXPECT_EQ(split[0], 2U);
+  EXPECT_LT(loads_of(split), loads_of(equal_slots(4, 12)));
+}
+
 }  // namespace
 }  // namespace switchyard

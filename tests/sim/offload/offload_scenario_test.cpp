@@ -42,8 +42,9 @@ TEST(OffloadScenario, FillsInWhatIsLeftOut) {
 
 TEST(OffloadScenario, RefusesACacheThatHoldsNoTokensExperts) {
   refuse({{"memory", {{"cached_experts", 1}}}},
-         "a cache of 12.6 MB holds 1 experts of 12.6 MB, but a token needs 2 at once");
-  refuse({{"memory", {{"cached_experts", 0}, {"cache", "10MB"}}}}, "give it at least 25.2 MB");
+         "a cache of 12.0 MiB has room for 1 of the experts, 12.0 MiB each, but a token needs 2 at "
+         "once");
+  refuse({{"memory", {{"cached_experts", 0}, {"cache", "10MB"}}}}, "give it at least 24.0 MiB");
   refuse({{"memory", {{"cached_experts", 2}}}, {"precision", {{"t1", 0.6}, {"t2", 0.9}}}},
          "a token needs 2 at once");
 }

@@ -225,6 +225,7 @@ TEST(MoR1EPaper, AdaptersAreVectorsAndASequenceNeedsOneSet) {
   const auto trace = layer_constant_trace(1, 1);
   json document = mixtral_document();
   document["model"] = {{"hidden", 64}, {"expert_hidden", 256}, {"weights", "rank_one"}};
+  document["memory"] = {{"cached_experts", 8}};
   const OffloadScenario scenario = load_offload(document, {"test", ""}, trace);
   EXPECT_EQ(scenario.bytes.high.front(), 3 * (64 + 256) * 2);
   const OffloadResult result = replay_offload(scenario.stream, scenario.setup);

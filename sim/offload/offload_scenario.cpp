@@ -165,7 +165,7 @@ class Loader {
     const CpuChoice cpu = section("cpu", read_cpu);
     setup.miss = cpu.miss;
     setup.time = expert_time(cpu);
-    if (!document_["seed"].is_number_unsigned()) {
+    if (!document_["seed"].is_number_integer() || document_["seed"] < 0) {
       throw InvalidInput("wrong type: wanted a whole number from 0", at("seed"));
     }
     setup.seed = document_["seed"].get<std::uint64_t>();

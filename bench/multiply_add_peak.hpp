@@ -45,10 +45,10 @@ inline void run_chains_256(std::int64_t rounds) {
 
 /// Lanes of the widest multiply-add of this machine; 0: none that is measured here.
 inline std::int64_t multiply_add_lanes() {
-  if (__builtin_cpu_supports("avx512f") != 0) {
+  if (static_cast<bool>(__builtin_cpu_supports("avx512f"))) {
     return 16;
   }
-  return __builtin_cpu_supports("fma") != 0 ? 8 : 0;
+  return static_cast<bool>(__builtin_cpu_supports("fma")) ? 8 : 0;
 }
 
 /// Returns the floating-point operations done.

@@ -134,13 +134,17 @@ void route_by_clusters(benchmark::State& state) {
   Parameters values(nlohmann::json::object(), {"benchmark", ""});
   const auto router = Registry<Router>::instance().create("ac", "router", values);
   const RoutingDecision before = router->route({.hidden = hidden.view(), .gate = gate.view()});
+  double fastest = std::numeric_limits<double>::infinity();
   for (auto _ : state) {
-    benchmark::DoNotOptimize(router->route({.hidden = hidden.view(),
-                                            .gate = gate.view(),
-                                            .previous_layer = &before,
-                                            .layer = state.range(0)}));
+    fastest = std::min(fastest, bench::cpu_seconds_of([&] {
+                         benchmark::DoNotOptimize(router->route({.hidden = hidden.view(),
+                                                                 .gate = gate.view(),
+                                                                 .previous_layer = &before,
+                                                                 .layer = state.range(0)}));
+                       }));
   }
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kTokens));
+  state.counters["fastest, us/token"] = 1e6 * fastest / static_cast<double>(kTokens);
 }
 
 BENCHMARK(route_by_clusters)->ArgName("layer")->Arg(0)->Arg(2);

@@ -61,7 +61,10 @@ SWITCHYARD_ISA_BODY void softmax_of_few_body(const ChosenJob& job) {
   float logits[kFewChosen];
   for (std::size_t slot = 0; slot < kFewChosen; ++slot) {
     const std::int32_t id = slot < job.slots ? job.ids[slot] : kNoExpert;
-    logits[slot] = id == kNoExpert ? kMinusInfinity : job.logits[id];
+    logits[slot] = kMinusInfinity;
+    if (id != kNoExpert) {
+      logits[slot] = job.logits[id];
+    }
   }
   float terms[kFewChosen];
   terms_below_top_body({logits, terms, kFewChosen, logits[0]});
@@ -136,8 +139,10 @@ void softmax_of_chosen(std::span<const float> logits,
     return;
   }
   for (std::size_t slot = 0; slot < ids.size(); ++slot) {
-    weights[slot] =
-        ids[slot] == kNoExpert ? kMinusInfinity : logits[static_cast<std::size_t>(ids[slot])];
+    weights[slot] = kMinusInfinity;
+    if (ids[slot] != kNoExpert) {
+      weights[slot] = logits[static_cast<std::size_t>(ids[slot])];
+    }
   }
   terms_below_top({weights.data(), weights.data(), weights.size(), weights[0]});
   const float sum = sum_of(weights.data(), weights.size());

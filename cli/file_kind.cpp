@@ -178,9 +178,12 @@ FileGuess guess_file(const std::string& name, const std::optional<std::string>& 
   if (is_json(path)) {
     return {kind_of_document(read_json_file(path)), ""};
   }
-  throw InvalidInput("is nothing that switchyard knows",
-                     {name, ""},
-                     "formats: switchyard list importers, switchyard list formats");
+  throw InvalidInput(
+      "is nothing that switchyard knows",
+      {name, ""},
+      "formats: switchyard list importers, list profiles, list formats; what simulate "
+      "prints is text for people: its results are files of simulate --save FILE or "
+      "--json");
 }
 
 RoutingData read_routing(const std::string& name,

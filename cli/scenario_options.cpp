@@ -84,7 +84,10 @@ void declare_scenario(OptionTable& table) {
       .value("overlap", "NAME", "what of it runs at once", names_of("overlaps"))
       .value("pass", "WHICH", "forward, backward, or training (both)", Values::among(passes))
       .value("network", "NAME", "how transfers are timed", names_of("networks"))
-      .value("calibration", "FILE", "constants that switchyard calibrate fitted", Values::path())
+      .value("calibration",
+             "NAME|FILE",
+             "fitted constants (switchyard list calibrations), or what switchyard calibrate wrote",
+             names_of("calibrations"))
       .list("set", "PATH=VALUE", "any field of the scenario: --set capacity.factor=1.5");
   declare_seed(table);
 }

@@ -2,6 +2,9 @@
 // that no digit is lost, and errors name the offset.
 #pragma once
 
+#include <algorithm>
+#include <string_view>
+
 #include <rapidjson/error/en.h>
 #include <rapidjson/reader.h>
 
@@ -29,6 +32,19 @@ class JsonStream {
       refill();
     }
     return taken;
+  }
+
+  /// The letters that lie ready: at least one.
+  [[nodiscard]] std::string_view ready() const {
+    return {at_, static_cast<std::size_t>(end_ - at_)};
+  }
+
+  /// Steps over `count` of the letters that lie ready.
+  void skip(std::size_t count) {
+    at_ += count;
+    if (at_ == end_) {
+      refill();
+    }
   }
 
   [[nodiscard]] std::size_t Tell() const {  // NOLINT(readability-identifier-naming)
@@ -77,6 +93,36 @@ class JsonStream {
   std::size_t before_ = 0;  // bytes of earlier blocks
   bool is_at_end_ = false;
 };
+
+}  // namespace switchyard
+
+namespace rapidjson {
+
+/// RapidJSON's hook for a quick way through a string up to the next letter that needs a look: it
+/// has one for texts in memory, this one copies from block to block.
+template <>
+template <>
+inline void GenericReader<UTF8<>, UTF8<>, CrtAllocator>::ScanCopyUnescapedString(
+    switchyard::JsonStream& from,
+    GenericReader<UTF8<>, UTF8<>, CrtAllocator>::StackStream<char>& to) {
+  constexpr unsigned char kFirstPlain = 0x20;  // letters below are not allowed in a string
+  for (bool is_whole = true; is_whole;) {
+    const std::string_view ready = from.ready();
+    const auto* const end = std::find_if(ready.begin(), ready.end(), [](char letter) {
+      return letter == '"' || letter == '\\' || static_cast<unsigned char>(letter) < kFirstPlain;
+    });
+    is_whole = end == ready.end();
+    const auto count = static_cast<std::size_t>(end - ready.begin());
+    if (count > 0) {
+      std::copy_n(ready.data(), count, static_cast<char*>(to.Push(static_cast<SizeType>(count))));
+      from.skip(count);
+    }
+  }
+}
+
+}  // namespace rapidjson
+
+namespace switchyard {
 
 /// Runs `handler` (RapidJSON's SAX concept; it may throw) over one whole document. Throws
 /// InvalidInput with the offset for anything that is no JSON, is cut, or is followed by more.

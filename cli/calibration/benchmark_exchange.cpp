@@ -10,6 +10,7 @@
 
 #include "profiler/measurements/byte_definitions.hpp"
 #include "sim/exchange/matrix_files.hpp"
+#include "sim/replay/component_section.hpp"
 
 namespace switchyard {
 namespace {
@@ -18,28 +19,21 @@ namespace {
 constexpr std::int64_t kMostRouted = 1024;
 constexpr int kForwardedChunks = 8;  // DeepEP forwards in far smaller ones: no visible fill
 
-std::shared_ptr<const AllToAll> algorithm_of(ExchangeKind kind) {
-  std::string name = "direct";
-  nlohmann::json values = nlohmann::json::object();
+nlohmann::json algorithm_section(ExchangeKind kind) {
   switch (kind) {
     case ExchangeKind::AllToAll:
       break;
     case ExchangeKind::LowLatencyDispatch:
     case ExchangeKind::LowLatencyCombine:
-      name = "low_latency_direct";
-      break;
+      return "low_latency_direct";
     case ExchangeKind::NormalDispatch:
     case ExchangeKind::NormalCombine:
-      name = "node_dedup";
-      values["chunks"] = kForwardedChunks;
-      break;
+      return {{"name", "node_dedup"}, {"chunks", kForwardedChunks}};
     case ExchangeKind::NvlinkDispatch:
     case ExchangeKind::NvlinkCombine:
-      values["once_per_rank"] = true;
-      break;
+      return {{"name", "direct"}, {"once_per_rank", true}};
   }
-  Parameters parameters(values, {});
-  return Registry<AllToAll>::instance().create(name, "all-to-all algorithm", parameters);
+  return "direct";
 }
 
 void scale(Matrix<std::int64_t>& matrix, double factor) {
@@ -55,6 +49,12 @@ std::int64_t routed_tokens(const Measurement& row) {
 }
 
 }  // namespace
+
+std::string benchmark_algorithm(ExchangeKind kind) {
+  nlohmann::json section = algorithm_section(kind);
+  build_component<AllToAll>(section, "all-to-all algorithm", {});
+  return algorithm_key(section);
+}
 
 double sms_of(const Measurement& row) {
   if (row.sms > 0) {
@@ -147,7 +147,8 @@ Exchange BenchmarkBuilder::exchange_of_row(const Measurement& row) {
 
 BenchmarkExchange BenchmarkBuilder::build(const Measurement& row) {
   check_fits(row);
-  const std::shared_ptr<const AllToAll> algorithm = algorithm_of(row.kind);
+  nlohmann::json section = algorithm_section(row.kind);
+  const auto algorithm = build_component<AllToAll>(section, "all-to-all algorithm", {});
   const Exchange exchange = exchange_of_row(row);
   BenchmarkExchange built{.schedule = algorithm->schedule(exchange), .features = {}};
   built.features =

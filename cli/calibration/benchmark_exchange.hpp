@@ -42,6 +42,9 @@ class BenchmarkBuilder {
   std::map<std::string, TrafficMatrix> traffic_;  // by routing and shape: sweeps repeat them
 };
 
+/// The algorithm that prices rows of this kind, as a calibration names it.
+std::string benchmark_algorithm(ExchangeKind kind);
+
 /// SMs that move data: the row's own, or what the low-latency kernels use; 0 = not known.
 double sms_of(const Measurement& row);
 

@@ -141,6 +141,8 @@ CalibratedRows calibrate_direction(const CalibrationRequest& request,
   entry.model = request.model.empty() ? family_of(first.kind) : request.model;
   entry.dataset = request.files.front().filename().string();
   entry.hardware = first.hardware;
+  entry.machine = request.fabric->name();
+  entry.algorithm = benchmark_algorithm(first.kind);
   entry.source = first.source;
   entry.selection = request.selection;
   entry.hold_out = request.hold_out;

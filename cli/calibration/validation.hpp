@@ -20,23 +20,30 @@ struct ValidationDataset {
   std::string x;                              // column on the horizontal axis
   std::vector<std::string> figure_selection;  // column=value of the rows in the figure
   std::vector<std::string> notes;             // what to know, where it fails and why
+  std::string preset;                         // name of the built-in calibration it is part of
   CalibrationRequest request;
+};
+
+struct ValidationRecipe {
+  std::vector<ValidationDataset> datasets;
+  std::vector<std::string> left_out;  // measurements that are not fitted, and why
 };
 
 /// Reads and checks a recipe; files are looked for below `data`. Throws InvalidInput with the place
 /// of the mistake.
-std::vector<ValidationDataset> read_validation_recipe(const std::filesystem::path& recipe,
-                                                      const std::filesystem::path& data);
+ValidationRecipe read_validation_recipe(const std::filesystem::path& recipe,
+                                        const std::filesystem::path& data);
 
-/// The page and its figures, file name -> SVG text.
+/// The page, and by name its figures (SVG) and the built-in calibrations (JSON).
 struct ValidationPage {
   std::string markdown;
   std::map<std::string, std::string> figures;
+  std::map<std::string, std::string> calibrations;
 };
 
 /// Runs every data set. `command` is what the page says regenerates it; `figure_folder` is the path
 /// of the figures relative to the page.
-ValidationPage validate(const std::vector<ValidationDataset>& datasets,
+ValidationPage validate(const ValidationRecipe& recipe,
                         const std::string& command,
                         const std::string& figure_folder);
 

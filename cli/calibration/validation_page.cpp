@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "cli/calibration/validation.hpp"
+#include "core/version.hpp"
 #include "profiler/calibration/ordering.hpp"
 #include "report/svg_plot.hpp"
 
@@ -215,6 +216,9 @@ std::string section(const Outcome& outcome,
                       first.model,
                       first.hold_out,
                       dataset.request.fabric->name());
+  if (!dataset.preset.empty()) {
+    text += fmt::format("\nBuilt in: `simulate --calibration {}`.\n", dataset.preset);
+  }
   for (const std::string& note : dataset.notes) {
     text += "\n" + note + "\n";
   }
@@ -238,11 +242,11 @@ std::string section(const Outcome& outcome,
 
 }  // namespace
 
-ValidationPage validate(const std::vector<ValidationDataset>& datasets,
+ValidationPage validate(const ValidationRecipe& recipe,
                         const std::string& command,
                         const std::string& figure_folder) {
   std::vector<Outcome> outcomes;
-  for (const ValidationDataset& dataset : datasets) {
+  for (const ValidationDataset& dataset : recipe.datasets) {
     outcomes.push_back({.dataset = &dataset, .directions = calibrate(dataset.request)});
   }
   ValidationPage page;
@@ -266,8 +270,24 @@ ValidationPage validate(const std::vector<ValidationDataset>& datasets,
       command,
       overview(outcomes));
   page.markdown += orderings_table(all_orderings(outcomes));
+  if (!recipe.left_out.empty()) {
+    page.markdown += "\n## Measurements that are not fitted\n\n";
+    for (const std::string& reason : recipe.left_out) {
+      page.markdown += "- " + reason + "\n";
+    }
+  }
+  std::map<std::string, Calibration> presets;
   for (const Outcome& outcome : outcomes) {
     page.markdown += section(outcome, figure_folder, page.figures);
+    for (const CalibratedRows& rows : outcome.directions) {
+      if (!outcome.dataset->preset.empty()) {
+        presets[outcome.dataset->preset].entries.push_back(rows.entry);
+      }
+    }
+  }
+  for (auto& [name, calibration] : presets) {
+    calibration.program_version = kProgramVersion;
+    page.calibrations[name + ".json"] = calibration_text(calibration);
   }
   return page;
 }

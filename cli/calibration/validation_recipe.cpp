@@ -39,6 +39,8 @@ ValidationDataset read_dataset(const json& document,
   dataset.x = parameters.get_text("x", "tokens_per_rank", "column on the horizontal axis");
   dataset.series = parameters.get_text("series", "ep_size", "column that tells lines apart");
   dataset.figure_selection = list("figure", "column=value of the rows in the figure");
+  dataset.preset =
+      parameters.get_text("preset", "", "built-in calibration that its constants are part of");
   dataset.notes = list("notes", "what to know of it");
   CalibrationRequest& request = dataset.request;
   request.files = {data / dataset.file};
@@ -48,6 +50,8 @@ ValidationDataset read_dataset(const json& document,
   request.hold_out = parameters.get_text("hold_out", "75%", "rows to predict");
   request.defaults.experts =
       parameters.get_integer("experts", 0, {0, 1 << 20}, "experts of rows that do not say");
+  request.defaults.experts_per_rank = parameters.get_integer(
+      "experts_per_rank", 0, {0, 1 << 20}, "experts a rank of rows that do not say");
   request.seed = static_cast<std::uint64_t>(
       parameters.get_integer("seed", 1, {0, std::int64_t{1} << 53U}, "of hold-out and routing"));
   const json topology = parameters.get_json("topology", "preset, file or document");
@@ -65,19 +69,20 @@ ValidationDataset read_dataset(const json& document,
 
 }  // namespace
 
-std::vector<ValidationDataset> read_validation_recipe(const std::filesystem::path& recipe,
-                                                      const std::filesystem::path& data) {
+ValidationRecipe read_validation_recipe(const std::filesystem::path& recipe,
+                                        const std::filesystem::path& data) {
   const json document = read_json_file(recipe);
   const Location where{recipe.string(), ""};
   if (!document.is_object() || !document.contains("datasets") || !document["datasets"].is_array()) {
     throw InvalidInput("is no validation recipe: wanted {\"datasets\": [...]}", where);
   }
-  std::vector<ValidationDataset> datasets;
+  ValidationRecipe read;
   const json& list = document["datasets"];
   for (std::size_t i = 0; i < list.size(); ++i) {
-    datasets.push_back(read_dataset(list[i], where.child("datasets").child(i), data));
+    read.datasets.push_back(read_dataset(list[i], where.child("datasets").child(i), data));
   }
-  return datasets;
+  read.left_out = texts(document.value("left_out", json()), where.child("left_out"));
+  return read;
 }
 
 }  // namespace switchyard

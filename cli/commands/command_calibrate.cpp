@@ -63,11 +63,13 @@ CalibrationRequest request_of(const ParsedOptions& options) {
   request.hold_out = options.text_or("hold-out", "");
   request.fixed = options.texts("fix");
   request.seed = static_cast<std::uint64_t>(options.integer("seed", {0, kLargestSeed}).value_or(1));
-  request.defaults = {.experts = options.integer("experts", {1, 1 << 20}).value_or(0),
-                      .ranks = options.integer("ranks", {2, kMostRanks}).value_or(0),
-                      .nodes = options.integer("nodes", {1, kMostRanks}).value_or(0),
-                      .importer_settings = options.texts("set"),
-                      .bytes_definition = options.text_or("bytes-definition", "")};
+  request.defaults = {
+      .experts = options.integer("experts", {1, 1 << 20}).value_or(0),
+      .experts_per_rank = options.integer("experts-per-rank", {1, 1 << 20}).value_or(0),
+      .ranks = options.integer("ranks", {2, kMostRanks}).value_or(0),
+      .nodes = options.integer("nodes", {1, kMostRanks}).value_or(0),
+      .importer_settings = options.texts("set"),
+      .bytes_definition = options.text_or("bytes-definition", "")};
   if (!request.defaults.bytes_definition.empty()) {
     static_cast<void>(byte_definition(request.defaults.bytes_definition));
   }
@@ -88,8 +90,12 @@ ExitCode write_validation(const ParsedOptions& options) {
       options.text_or("figures", (page_path.parent_path() / "figures").string());
   check_writable(page_path, options.has("force"));
   const std::string recipe = *options.text("validate");
-  const std::string command = fmt::format(
-      "switchyard calibrate --validate {} --data DATA -o {} --force", recipe, page_path.string());
+  const auto presets = options.text("presets");
+  const std::string command =
+      fmt::format("switchyard calibrate --validate {} --data DATA -o {}{} --force",
+                  recipe,
+                  page_path.string(),
+                  presets ? " \\\n    --presets " + *presets : "");
   const ValidationPage page =
       validate(read_validation_recipe(recipe, *data),
                command,
@@ -100,6 +106,12 @@ ExitCode write_validation(const ParsedOptions& options) {
     write_file(figures / name, svg, options.has("force"));
   }
   write_file(page_path, page.markdown, options.has("force"));
+  if (presets) {
+    std::filesystem::create_directories(*presets, ignored);
+    for (const auto& [name, text] : page.calibrations) {
+      write_file(std::filesystem::path(*presets) / name, text, options.has("force"));
+    }
+  }
   print_text(fmt::format("written: {} and {} figures in {}\n",
                          page_path.string(),
                          page.figures.size(),
@@ -139,6 +151,7 @@ class CalibrateCommand final : public Command {
                "what the table's GB/s divides; default: by the operation",
                Values::among(definition_names))
         .value("experts", "N", "experts of rows that do not say")
+        .value("experts-per-rank", "N", "the same for each rank")
         .value("ranks", "N", "ranks of nccl-tests output without its list of devices")
         .value("nodes", "N", "the same for nodes")
         .list("set", "NAME=VALUE", "parameter of a profile's importer: --set operation=alltoall")
@@ -154,6 +167,10 @@ class CalibrateCommand final : public Command {
         .value("figures",
                "FOLDER",
                "with --validate: where its SVG figures go; default: figures beside the page",
+               Values::path())
+        .value("presets",
+               "FOLDER",
+               "with --validate: write the calibrations that data sets are part of there",
                Values::path());
     declare_seed(table);
     declare_json(table);

@@ -79,7 +79,14 @@ class CompareCommand final : public Command {
     const ComparedRun a = read_run(left, rules, options.has("quiet"));
     const ComparedRun b = read_run(right, rules, options.has("quiet"));
     if (timeline) {
-      write_overlay(a, b, *timeline, options.has("force"));
+      const std::int64_t left_out = write_overlay(a, b, *timeline, options.has("force"));
+      if (left_out > 0) {
+        fmt::print(
+            stderr,
+            "{}: {} events are left out: more than sixteen of their phase and rank overlap\n",
+            *timeline,
+            left_out);
+      }
     }
     write_output(options,
                  options.has("json") ? comparison_to_json(a, b).dump(2) + "\n"

@@ -2,19 +2,19 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "core/components/registry.hpp"
 #include "kernels/router.hpp"
 #include "kernels/workloads/workload.hpp"
+#include "profiler/calibration/calibration_file.hpp"
 #include "profiler/timeline_importer.hpp"
 #include "sim/all_to_all.hpp"
-#include "sim/cache_policy.hpp"
 #include "sim/capacity.hpp"
 #include "sim/layer_schedule.hpp"
 #include "sim/model.hpp"
 #include "sim/network/network.hpp"
-#include "sim/offload/offload_scenario.hpp"
 #include "sim/overlap.hpp"
 #include "sim/placement.hpp"
 #include "sim/replay/network_options.hpp"
@@ -71,49 +71,6 @@ CatalogueKind network_kind() {
   return kind;
 }
 
-// Sections of an offload document, which are no components: each reader documents itself.
-CatalogueKind offload_kind() {
-  struct Section {
-    const char* name;
-    const char* summary;
-    std::function<void(Parameters&)> read;
-  };
-
-  static const std::vector<Section> kSections{
-      {"memory",
-       "GPUs, their caches, links to host memory and SSD",
-       [](Parameters& parameters) { (void)read_memory(parameters); }},
-      {"precision",
-       "bytes of an expert: HOBBIT's two precisions, MC-MoE's bit widths",
-       [](Parameters& parameters) { (void)read_precision(parameters); }},
-      {"prefetch",
-       "what is fetched before it is needed",
-       [](Parameters& parameters) { (void)read_prefetch(parameters, 0); }},
-      {"batching",
-       "which tokens go together",
-       [](Parameters& parameters) { (void)read_batching(parameters); }},
-      {"cpu", "experts computed where they are", [](Parameters& parameters) {
-         (void)read_cpu(parameters);
-       }}};
-  const auto entries = [] {
-    std::vector<CatalogueEntry> found;
-    for (const Section& section : kSections) {
-      found.push_back({section.name, section.summary});
-    }
-    return found;
-  };
-  const auto parameters = [](const std::string& name) {
-    Parameters describing = Parameters::describing();
-    for (const Section& section : kSections) {
-      if (name == section.name) {
-        section.read(describing);
-      }
-    }
-    return describing.descriptions();
-  };
-  return {"offload", "offload section", "sections of switchyard offload", entries, parameters};
-}
-
 // Presets of sim/: each explains itself by its figures.
 CatalogueKind preset_kind(const std::string& plural,
                           const std::string& noun,
@@ -130,6 +87,37 @@ CatalogueKind preset_kind(const std::string& plural,
           }};
 }
 
+// Fitted constants: what they are of, and how good.
+CatalogueKind calibration_kind() {
+  const auto entries = [] {
+    std::vector<CatalogueEntry> found;
+    for (const std::string& name : calibration_presets()) {
+      const Calibration calibration = load_calibration(name);
+      std::string errors;
+      for (const CalibrationEntry& entry : calibration.entries) {
+        const ErrorSummary& expected = entry.accuracy.expected();
+        errors += fmt::format("{}{} {:.1f} %, 95 % within {:.1f} % ({} rows)",
+                              errors.empty() ? "" : "; ",
+                              entry.direction == "any" ? "median error" : entry.direction,
+                              100 * expected.median,
+                              100 * expected.p95,
+                              expected.rows);
+      }
+      const CalibrationEntry& first = calibration.entries.front();
+      found.push_back(
+          {name,
+           fmt::format(
+               "{} ({}) on {}: {}", first.algorithm, first.hardware, first.machine, errors)});
+    }
+    return found;
+  };
+  return {"calibrations",
+          "calibration",
+          "constants of kernels fitted to published measurements, and their errors",
+          entries,
+          [](const std::string&) { return std::vector<ParameterDescription>(); }};
+}
+
 }  // namespace
 
 const std::vector<CatalogueKind>& catalogue() {
@@ -144,6 +132,7 @@ const std::vector<CatalogueKind>& catalogue() {
       kind_of<TopologyFormat>("formats", "topology format", "foreign descriptions of clusters"),
       preset_kind("models", "model", "sizes of MoE layers"),
       preset_kind("devices", "device", "GPUs and their rates"),
+      calibration_kind(),
       kind_of<PlacementRule>("placements", "placement", "which rank holds which expert"),
       kind_of<CapacityPolicy>(
           "capacities", "capacity policy", "what happens to the tokens of a full expert"),
@@ -152,9 +141,6 @@ const std::vector<CatalogueKind>& catalogue() {
       kind_of<LayerSchedule>("schedules", "layer schedule", "what happens in a layer"),
       kind_of<Overlap>("overlaps", "overlap", "what of a layer runs at once"),
       network_kind(),
-      kind_of<CachePolicy>(
-          "cache_policies", "cache policy", "which expert leaves a full cache (offload)"),
-      offload_kind(),
   };
   return kKinds;
 }

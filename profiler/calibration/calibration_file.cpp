@@ -9,6 +9,7 @@
 
 #include "core/components/embedded.hpp"
 #include "core/components/schema.hpp"
+#include "core/components/suggestion.hpp"
 #include "core/files/json_file.hpp"
 
 namespace switchyard {
@@ -18,6 +19,8 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 
 constexpr const char* kSchemaPath = "profiler/schema/calibration.schema.json";
+constexpr std::string_view kPresetFolder = "profiler/calibration/presets/";
+constexpr std::string_view kExtension = ".json";
 constexpr double kSlack = 0.1;  // of a range: this little beyond it is not worth a warning
 constexpr double kShareDigits = 1e6;
 
@@ -116,6 +119,8 @@ CalibrationEntry read_entry(const json& document, const Location& where) {
                          .model = document.at("model"),
                          .dataset = document.value("dataset", ""),
                          .hardware = document.value("hardware", ""),
+                         .machine = document.value("machine", ""),
+                         .algorithm = document.value("algorithm", ""),
                          .source = document.value("source", ""),
                          .selection = document.value("selection", std::vector<std::string>{}),
                          .hold_out = document.value("hold_out", ""),
@@ -218,6 +223,8 @@ std::string calibration_text(const Calibration& calibration) {
                                    {"model", entry.model},
                                    {"dataset", entry.dataset},
                                    {"hardware", entry.hardware},
+                                   {"machine", entry.machine},
+                                   {"algorithm", entry.algorithm},
                                    {"source", entry.source},
                                    {"selection", entry.selection},
                                    {"hold_out", entry.hold_out},
@@ -231,16 +238,52 @@ std::string calibration_text(const Calibration& calibration) {
   return document.dump(2) + "\n";
 }
 
-Calibration read_calibration(const std::filesystem::path& path) {
-  const json document = read_json_file(path);
-  const Location where{path.string(), ""};
+namespace {
+
+Calibration calibration_of(const json& document, const Location& where) {
   check_schema(document, parse_json(embedded_file(kSchemaPath), {kSchemaPath, ""}), where);
-  Calibration calibration{.program_version = document.value("program_version", "")};
+  Calibration calibration{.program_version = document.value("program_version", ""), .entries = {}};
   const json& entries = document.at("entries");
   for (std::size_t i = 0; i < entries.size(); ++i) {
     calibration.entries.push_back(read_entry(entries[i], where.child("entries").child(i)));
   }
   return calibration;
+}
+
+std::string preset_path(const std::string& name) {
+  return fmt::format("{}{}{}", kPresetFolder, name, kExtension);
+}
+
+}  // namespace
+
+Calibration read_calibration(const std::filesystem::path& path) {
+  return calibration_of(read_json_file(path), {path.string(), ""});
+}
+
+std::vector<std::string> calibration_presets() {
+  std::vector<std::string> names;
+  for (const EmbeddedFile& file : embedded_files()) {
+    if (file.path.starts_with(kPresetFolder) && file.path.ends_with(kExtension)) {
+      const std::size_t length = file.path.size() - kPresetFolder.size() - kExtension.size();
+      names.emplace_back(file.path.substr(kPresetFolder.size(), length));
+    }
+  }
+  return names;
+}
+
+Calibration load_calibration(const std::string& name_or_path) {
+  std::error_code ignored;
+  if (std::filesystem::exists(name_or_path, ignored)) {
+    return read_calibration(name_or_path);
+  }
+  const std::vector<std::string> presets = calibration_presets();
+  if (!std::ranges::binary_search(presets, name_or_path)) {
+    throw InvalidInput(fmt::format("no calibration or file is called \"{}\"", name_or_path),
+                       {},
+                       suggestion_hint(name_or_path, presets));
+  }
+  const Location where{preset_path(name_or_path), ""};
+  return calibration_of(parse_json(embedded_file(where.file), where), where);
 }
 
 }  // namespace switchyard

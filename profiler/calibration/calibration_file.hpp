@@ -26,6 +26,8 @@ struct CalibrationEntry {
   std::string model;      // name of the family
   std::string dataset;    // the file's name
   std::string hardware;   // as the rows say
+  std::string machine;    // name of the topology that it was fitted on
+  std::string algorithm;  // all-to-all that the fitted kernel uses: "direct once_per_rank"
   std::string source;
   std::vector<std::string> selection;  // the --select conditions
   std::string hold_out;                // the rule; empty = none
@@ -63,5 +65,11 @@ std::vector<std::string> outside_range(const CalibrationEntry& entry,
 std::string calibration_text(const Calibration& calibration);
 /// Throws InvalidInput for what the schema refuses, unknown constants and quantities without unit.
 Calibration read_calibration(const std::filesystem::path& path);
+
+/// Names of the calibrations that the program brings (profiler/calibration/presets/), sorted.
+std::vector<std::string> calibration_presets();
+/// A file, or a preset where there is no file of that name. Throws InvalidInput as
+/// read_calibration does, and with the nearest name where there is neither.
+Calibration load_calibration(const std::string& name_or_path);
 
 }  // namespace switchyard

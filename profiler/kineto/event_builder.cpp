@@ -245,9 +245,7 @@ void KinetoEventBuilder::add(const KinetoEvent& event) {
   const auto kind = kind_of(category);
   if (phase != "X" || !kind) {
     if (phase != "M") {  // names and sort orders of tracks
-      sink_.tables.note(NoteKind::LeftOut,
-                        phase == "X" ? fmt::format("{} events", category)
-                                     : fmt::format("{} events of phase {}", category, phase));
+      leave_out(category, phase);
     }
     return;
   }
@@ -319,7 +317,27 @@ void KinetoEventBuilder::set_device(TimelineDevice& device,
   }
 }
 
+// Most events of a trace are CPU operators: their note is written once, at the end.
+void KinetoEventBuilder::leave_out(std::string_view category, std::string_view phase) {
+  const auto is_same = [&](const LeftOut& known) {
+    return known.category == category && known.phase == phase;
+  };
+  auto found = std::find_if(left_out_.begin(), left_out_.end(), is_same);
+  if (found == left_out_.end()) {
+    found =
+        left_out_.insert(found, {.category = std::string(category), .phase = std::string(phase)});
+  }
+  found->count += 1;
+}
+
 void KinetoEventBuilder::finish() {
+  for (const LeftOut& left_out : left_out_) {
+    sink_.tables.note(NoteKind::LeftOut,
+                      left_out.phase == "X"
+                          ? fmt::format("{} events", left_out.category)
+                          : fmt::format("{} events of phase {}", left_out.category, left_out.phase),
+                      left_out.count);
+  }
   if (events_ == 0) {
     throw InvalidInput("holds no kernel, copy, range or call: an empty trace",
                        {path_.string(), ""},

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/error.hpp"
 #include "profiler/event_timeline.hpp"
@@ -39,12 +40,20 @@ class KinetoEventBuilder {
   void place(const KinetoEvent& event, TimelineEvent& to);
   void add_collective(const KinetoEvent& event, TimelineEvent& to);
   [[nodiscard]] bool is_whole(const KinetoEvent& event, const TimelineEvent& built);
+  void leave_out(std::string_view category, std::string_view phase);
+
+  struct LeftOut {
+    std::string category;
+    std::string phase;
+    std::int64_t count = 0;
+  };
 
   std::filesystem::path path_;
   TimelineSink& sink_;
   std::uint16_t process_;
   std::int32_t rank_;
   std::int64_t events_ = 0;
+  std::vector<LeftOut> left_out_;  // a handful of categories
 };
 
 }  // namespace switchyard

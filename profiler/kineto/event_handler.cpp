@@ -32,7 +32,7 @@ KinetoHandler::Place KinetoHandler::place_of_child(bool is_array) const {
     case Place::Devices:
       return is_array ? Place::Skipped : Place::Device;
     case Place::Event:
-      return !is_array && key_ == "args" ? Place::Arguments : Place::Skipped;
+      return !is_array && !is_ignored_ && key_ == "args" ? Place::Arguments : Place::Skipped;
     default:
       return Place::Skipped;
   }

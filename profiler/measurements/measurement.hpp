@@ -55,9 +55,12 @@ struct Measurement {
 
 /// What tables leave out, or write in words.
 struct MeasurementDefaults {
-  std::int64_t experts = 0;  // for rows that do not say; 0 = such rows have a problem
-  std::int64_t ranks = 0;    // for nccl-tests output without its list of devices
-  std::int64_t nodes = 0;    // of what does not name its hosts; 0 = one
+  /// For rows that do not say; 0 = such rows have a problem. Those of normal kernels take the
+  /// largest multiple of their ranks, as DeepEP's tests/legacy do.
+  std::int64_t experts = 0;
+  std::int64_t experts_per_rank = 0;           // instead
+  std::int64_t ranks = 0;                      // for nccl-tests output without its list of devices
+  std::int64_t nodes = 0;                      // of what does not name its hosts; 0 = one
   std::vector<std::string> importer_settings;  // "name=value", for profiles
   std::string bytes_definition;                // instead of the one that goes with the operation
 };

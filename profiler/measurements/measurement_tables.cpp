@@ -29,7 +29,10 @@ std::optional<ExchangeKind> kind_of(const std::string& operation) {
   if (!dispatch && !contains(operation, "combine")) {
     return std::nullopt;
   }
-  if (contains(operation, "_normal")) {
+  // Hybrid-EP's tables write "dispatch_fp8", "dispatch_bf16" and plain "combine".
+  const bool is_hybrid = operation == "combine" || operation.starts_with("dispatch_fp8") ||
+                         operation.starts_with("dispatch_bf16");
+  if (contains(operation, "_normal") || is_hybrid) {
     return dispatch ? ExchangeKind::NormalDispatch : ExchangeKind::NormalCombine;
   }
   if (contains(operation, "_low_latency") || operation.ends_with("_dispatch") ||
@@ -39,13 +42,14 @@ std::optional<ExchangeKind> kind_of(const std::string& operation) {
   return std::nullopt;
 }
 
-BenchmarkRouting routing_of(ExchangeKind kind) {
+BenchmarkRouting routing_of(ExchangeKind kind, const std::string& operation) {
   switch (kind) {
     case ExchangeKind::AllToAll:
       return BenchmarkRouting::Uniform;
     case ExchangeKind::NormalDispatch:
-    case ExchangeKind::NormalCombine:
-      return BenchmarkRouting::GroupLimited;
+    case ExchangeKind::NormalCombine:  // Hybrid-EP's benchmark routes at random
+      return contains(operation, "_normal") ? BenchmarkRouting::GroupLimited
+                                            : BenchmarkRouting::Random;
     case ExchangeKind::LowLatencyDispatch:
     case ExchangeKind::LowLatencyCombine:
       return BenchmarkRouting::Random;
@@ -56,6 +60,15 @@ BenchmarkRouting routing_of(ExchangeKind kind) {
   throw InternalError("an exchange kind without routing");
 }
 
+std::int64_t experts_of(const Measurement& row, const MeasurementDefaults& defaults) {
+  if (defaults.experts_per_rank > 0) {
+    return defaults.experts_per_rank * row.ranks;
+  }
+  const bool is_normal =
+      row.kind == ExchangeKind::NormalDispatch || row.kind == ExchangeKind::NormalCombine;
+  return is_normal && row.ranks > 0 ? defaults.experts / row.ranks * row.ranks : defaults.experts;
+}
+
 /// Fills in what follows from the rest, or says why the row is of no use.
 void complete(Measurement& row, const TableRow& table, const MeasurementDefaults& defaults) {
   row.where = table.where();
@@ -63,7 +76,9 @@ void complete(Measurement& row, const TableRow& table, const MeasurementDefaults
     row.columns[name] = text;
   }
   row.nodes = std::max<std::int64_t>(1, row.nodes);
-  row.experts = row.experts > 0 ? row.experts : defaults.experts;
+  if (row.experts == 0) {
+    row.experts = experts_of(row, defaults);
+  }
   if (row.bytes_definition.empty()) {
     row.bytes_definition = defaults.bytes_definition.empty()
                                ? default_byte_definition(row.kind, row.nodes)
@@ -101,7 +116,7 @@ std::vector<Measurement> common_rows(const TableRow& table, const MeasurementDef
                   .hardware = table.text("hardware"),
                   .operation = operation,
                   .kind = *kind,
-                  .routing = routing_of(*kind),
+                  .routing = routing_of(*kind, operation),
                   .ranks = table.integer("ep_size"),
                   .nodes = table.integer("nodes"),
                   .tokens = table.integer("tokens_per_rank"),

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 
 #include "profiler/event_timeline.hpp"
 #include "profiler/phases/phase_rules.hpp"
+#include "sim/replay/result.hpp"
 
 namespace switchyard {
 
@@ -37,12 +39,21 @@ struct ComparedRun {
   bool is_simulated = false;
   std::vector<std::int32_t> ranks;                        // -1 = not known, or all ranks as one
   std::vector<std::array<PhaseCell, kMoePhases>> phases;  // [ranks]
-  std::vector<RunInterval> intervals;                     // on one clock from 0; may be empty
+  /// Bytes of a phase as a mean over ranks, where single ranks' are not known.
+  std::array<std::optional<double>, kMoePhases> mean_bytes;
+  std::vector<RunInterval> intervals;            // on one clock from 0; may be empty
+  std::vector<ExpectedError> expected_errors;    // of a simulated run with a calibration
+  std::vector<std::string> outside_calibration;  // what of it no row was fitted to
   std::vector<std::string> notes;
 
   /// Mean over ranks of the time in a phase, and what belongs to it.
   [[nodiscard]] PhaseCell mean(MoePhase phase) const;
+  /// Nothing for a phase that is no exchange, and without calibration.
+  [[nodiscard]] const ExpectedError* expected_error(MoePhase phase) const;
 };
+
+/// Adds to a sum that -1 marks as not known.
+void add_known(double& sum, double value);
 
 /// A measured timeline, its clocks aligned and its phases recognised.
 ComparedRun measured_run(const EventTimeline& timeline,

@@ -50,9 +50,11 @@ class OverlayWriter {
     }
   }
 
-  void finish() {
+  /// Answers the events that were left out.
+  std::int64_t finish() {
     file_.write(buffer_);
     file_.write("\n]}\n");
+    return left_out_;
   }
 
  private:
@@ -66,7 +68,8 @@ class OverlayWriter {
     });
     const auto lane = static_cast<int>(free - ends.begin());
     if (lane >= kTracksPerPhase) {
-      return;  // more than sixteen at once cannot be read anyway
+      ++left_out_;  // more than sixteen at once cannot be read anyway
+      return;
     }
     const std::int64_t track = (std::int64_t{interval.row} * static_cast<int>(kMoePhases) +
                                 static_cast<int>(interval.phase)) *
@@ -116,15 +119,16 @@ class OverlayWriter {
   AtomicFile& file_;
   std::string buffer_;
   bool is_first_ = true;
+  std::int64_t left_out_ = 0;
   std::map<std::tuple<int, std::int32_t, MoePhase>, std::vector<std::int64_t>> ends_;
 };
 
 }  // namespace
 
-void write_overlay(const ComparedRun& a,
-                   const ComparedRun& b,
-                   const std::filesystem::path& path,
-                   bool overwrite) {
+std::int64_t write_overlay(const ComparedRun& a,
+                           const ComparedRun& b,
+                           const std::filesystem::path& path,
+                           bool overwrite) {
   if (a.intervals.empty() && b.intervals.empty()) {
     throw InvalidInput("neither run has events to draw",
                        {path.string(), ""},
@@ -134,8 +138,9 @@ void write_overlay(const ComparedRun& a,
   OverlayWriter writer(file);
   writer.add(a, 1, "A");
   writer.add(b, 2, "B");
-  writer.finish();
+  const std::int64_t left_out = writer.finish();
   file.commit();
+  return left_out;
 }
 
 }  // namespace switchyard

@@ -76,6 +76,22 @@ ordered_json step_exchanges_of(const SimulationResult& result) {
   return exchanges;
 }
 
+ordered_json expected_error_json(const SimulationResult& result) {
+  ordered_json object{{"phases", ordered_json::array()},
+                      {"outside_range", result.outside_calibration}};
+  for (const ExpectedError& expected : result.expected_errors) {
+    object["phases"].push_back({{"phase", expected.phase},
+                                {"median", expected.median},
+                                {"p95", expected.p95},
+                                {"rows", expected.rows},
+                                {"is_held_out", expected.is_held_out},
+                                {"calibration", expected.calibration},
+                                {"model", expected.model},
+                                {"hardware", expected.hardware}});
+  }
+  return object;
+}
+
 }  // namespace
 
 ordered_json json_value(const MetricValue& value) {
@@ -114,6 +130,9 @@ ordered_json result_to_json(const SimulationResult& result) {
   document["total"]["pipeline_bubble"] = result.total.pipeline_bubble;
   if (result.replacement) {
     document["replacement"] = replacement_json(*result.replacement);
+  }
+  if (!result.expected_errors.empty()) {
+    document["expected_error"] = expected_error_json(result);
   }
   document["is_partial"] = result.is_partial;
   document["notes"] = result.notes;

@@ -265,6 +265,41 @@ ResultTable event_table(const SimulationResult& result) {
           }};
 }
 
+ResultTable expected_error_table(const SimulationResult& result) {
+  return {"expected_error",
+          {{"point", "INTEGER"},
+           {"phase", "TEXT"},
+           {"median", "REAL"},
+           {"p95", "REAL"},
+           {"rows", "INTEGER"},
+           {"is_held_out", "INTEGER"},
+           {"calibration", "TEXT"},
+           {"model", "TEXT"},
+           {"hardware", "TEXT"}},
+          [&result](const Sink& sink) {
+            for (const ExpectedError& expected : result.expected_errors) {
+              sink({kPoint,
+                    expected.phase,
+                    expected.median,
+                    expected.p95,
+                    expected.rows,
+                    std::int64_t{expected.is_held_out},
+                    expected.calibration,
+                    expected.model,
+                    expected.hardware});
+            }
+          }};
+}
+
+ResultTable outside_calibration_table(const SimulationResult& result) {
+  return {
+      "outside_calibration", {{"point", "INTEGER"}, {"text", "TEXT"}}, [&result](const Sink& sink) {
+        for (const std::string& text : result.outside_calibration) {
+          sink({kPoint, text});
+        }
+      }};
+}
+
 ResultTable note_table(const SimulationResult& result) {
   return {"note", {{"point", "INTEGER"}, {"note", "TEXT"}}, [&result](const Sink& sink) {
             for (const std::string& note : result.notes) {
@@ -286,6 +321,8 @@ std::vector<ResultTable> result_tables(const SimulationResult& result) {
           rank_table(result),
           phase_table(result),
           event_table(result),
+          expected_error_table(result),
+          outside_calibration_table(result),
           note_table(result)};
 }
 

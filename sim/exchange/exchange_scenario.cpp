@@ -53,7 +53,7 @@ ExchangeScenario load_exchange_scenario(const json& document, const Location& wh
   std::string calibration = whole.value("calibration", "");
   calibration = calibration.empty() ? scenario.fabric->calibration() : calibration;
   if (!calibration.empty()) {
-    scenario.calibration = std::make_shared<const Calibration>(read_calibration(calibration));
+    scenario.calibration = std::make_shared<const Calibration>(load_calibration(calibration));
   }
   return scenario;
 }

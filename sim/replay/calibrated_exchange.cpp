@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <set>
 
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
 namespace switchyard {
 namespace {
 
@@ -107,6 +110,25 @@ NetworkOptions calibrated_options(const NetworkOptions& options,
     }
   }
   return calibrated;
+}
+
+std::string algorithm_key(const nlohmann::json& section) {
+  return section.value("name", "") +
+         (section.value("once_per_rank", false) ? " once_per_rank" : "");
+}
+
+std::string other_algorithm(const CalibrationEntry& entry,
+                            const std::string& resolved_scenario,
+                            Direction direction) {
+  const char* name = direction == Direction::Dispatch ? "dispatch" : "combine";
+  const auto document = nlohmann::json::parse(resolved_scenario, nullptr, false);
+  if (entry.algorithm.empty() || !document.is_object() || !document.contains("all_to_all")) {
+    return "";
+  }
+  const std::string used =
+      algorithm_key(document["all_to_all"].value(name, nlohmann::json::object()));
+  return used == entry.algorithm ? ""
+                                 : fmt::format("{} by {} (fitted {})", name, used, entry.algorithm);
 }
 
 }  // namespace switchyard

@@ -2,6 +2,10 @@
 // realism terms of the network that follow.
 #pragma once
 
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
 #include "profiler/calibration/calibration_file.hpp"
 #include "sim/all_to_all.hpp"
 #include "sim/network/network.hpp"
@@ -30,5 +34,14 @@ NetworkOptions calibrated_options(const NetworkOptions& options,
                                   const ModelConstants& constants,
                                   const ExchangeFeatures& features,
                                   const Fabric& fabric);
+
+/// What of an all-to-all algorithm a calibration depends on, from its resolved section of a
+/// scenario: "node_dedup", "direct once_per_rank".
+std::string algorithm_key(const nlohmann::json& section);
+/// How a run's algorithm differs from the one whose kernel was fitted: "dispatch by pairwise
+/// (fitted direct)". Empty if it does not, or the calibration does not say.
+std::string other_algorithm(const CalibrationEntry& entry,
+                            const std::string& resolved_scenario,
+                            Direction direction);
 
 }  // namespace switchyard

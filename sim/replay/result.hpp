@@ -145,6 +145,18 @@ struct ReplacementResult {
   std::optional<double> break_even_steps;
 };
 
+/// What a calibration lets expect of the times of all dispatches, combines or ("any") both.
+struct ExpectedError {
+  std::string phase;        // "dispatch", "combine" or "any"
+  std::string calibration;  // its file
+  std::string model;
+  std::string hardware;      // that was measured
+  double median = 0;         // of |predicted / measured - 1|
+  double p95 = 0;            // 95 % of the rows lie within
+  std::int64_t rows = 0;     // that this comes from
+  bool is_held_out = false;  // rows that the fit has not seen; else the fitted ones themselves
+};
+
 /// Name and load of a link over the whole run.
 struct LinkResult {
   std::string name;
@@ -164,6 +176,8 @@ struct SimulationResult {
   double window_epsilon = 0;
   std::string topology;  // fabric name
   bool is_calibrated = false;
+  std::vector<ExpectedError> expected_errors;    // of a calibration's constants; empty without
+  std::vector<std::string> outside_calibration;  // what of the run no row was fitted to
   std::size_t ranks = 0;
   std::size_t nodes = 0;
   std::size_t experts = 0;

@@ -160,7 +160,7 @@ class Loader {
       path = scenario_.fabric->calibration();
     }
     if (!path.empty()) {
-      scenario_.calibration = std::make_shared<const Calibration>(read_calibration(path));
+      scenario_.calibration = std::make_shared<const Calibration>(load_calibration(path));
       scenario_.calibration_path = path;
       document_["calibration"] = path;
     }
@@ -190,11 +190,6 @@ class Loader {
   json document_;
   Scenario scenario_;
 };
-
-// What a section that is just a name would call it if it were an object.
-const char* name_key(const std::string& section) {
-  return section == "model" ? "preset" : section == "trace" ? "path" : "name";
-}
 
 }  // namespace
 
@@ -226,7 +221,6 @@ void apply_setting(json& document, const std::string& setting) {
                        "write path=value, such as capacity.factor=1.5");
   }
   json* place = &document;
-  std::string section;
   std::string path = setting.substr(0, equals) + ".";
   while (!path.empty()) {
     const std::size_t dot = path.find('.');
@@ -240,7 +234,7 @@ void apply_setting(json& document, const std::string& setting) {
       continue;
     }
     if (place->is_string()) {  // "capacity=drop" first, "capacity.factor=1" later
-      *place = json{{name_key(section), *place}};
+      *place = json{{"name", *place}};
     }
     if (key.empty() || !(place->is_object() || place->is_null())) {
       throw InvalidInput(fmt::format("\"{}\" leads nowhere in the scenario", setting),
@@ -248,7 +242,6 @@ void apply_setting(json& document, const std::string& setting) {
                          "see switchyard schema scenario");
     }
     place = &(*place)[key];
-    section = key;
   }
   const std::string text = setting.substr(equals + 1);
   const json value = json::parse(text, nullptr, /*allow_exceptions=*/false);

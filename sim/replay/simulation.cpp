@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "sim/replay/calibrated_exchange.hpp"
 #include "sim/replay/migration.hpp"
 #include "sim/replay/step_exchanges.hpp"
 
@@ -81,34 +82,58 @@ double largest(const std::vector<double>& values) {
   return *std::max_element(values.begin(), values.end());
 }
 
-void add_calibration_notes(const Scenario& scenario,
-                           const std::map<std::string, std::string>& outside,
-                           std::vector<std::string>& notes) {
+std::string expected_error_note(const ExpectedError& expected) {
+  return fmt::format(
+      "{} calibrated by {} ({} on {}): expected error median {:.1f} %, 95 % of rows within "
+      "{:.1f} % ({} {} rows)",
+      expected.phase == "any" ? "exchanges" : expected.phase,
+      expected.calibration,
+      expected.model,
+      expected.hardware,
+      100 * expected.median,
+      100 * expected.p95,
+      expected.rows,
+      expected.is_held_out ? "held-out" : "fitted");
+}
+
+void add_expected_errors(const Scenario& scenario,
+                         const std::map<std::string, std::string>& outside,
+                         SimulationResult& result) {
   const CalibrationEntry* last = nullptr;
   for (const bool combine : {false, true}) {
     const CalibrationEntry* entry = scenario.calibration->entry_for(combine);
     if (entry == nullptr) {
-      notes.push_back(fmt::format("{} is uncalibrated: {} has no constants for it",
-                                  combine ? "combine" : "dispatch",
-                                  scenario.calibration_path));
+      result.notes.push_back(fmt::format("{} is uncalibrated: {} has no constants for it",
+                                         combine ? "combine" : "dispatch",
+                                         scenario.calibration_path));
     } else if (entry != last) {
       const ErrorSummary& expected = entry->accuracy.expected();
-      notes.push_back(fmt::format(
-          "{} calibrated by {} ({} on {}): expected error median {:.1f} %, 95 % of rows within "
-          "{:.1f} % ({} {} rows)",
-          entry->direction == "any" ? "exchanges" : entry->direction,
-          scenario.calibration_path,
-          entry->model,
-          entry->hardware,
-          100 * expected.median,
-          100 * expected.p95,
-          expected.rows,
-          entry->accuracy.held_out.rows > 0 ? "held-out" : "fitted"));
+      result.expected_errors.push_back({.phase = entry->direction,
+                                        .calibration = scenario.calibration_path,
+                                        .model = entry->model,
+                                        .hardware = entry->hardware,
+                                        .median = expected.median,
+                                        .p95 = expected.p95,
+                                        .rows = expected.rows,
+                                        .is_held_out = entry->accuracy.held_out.rows > 0});
+      result.notes.push_back(expected_error_note(result.expected_errors.back()));
     }
     last = entry;
+    const std::string other =
+        entry == nullptr ? ""
+                         : other_algorithm(*entry,
+                                           scenario.resolved_json,
+                                           combine ? Direction::Combine : Direction::Dispatch);
+    if (!other.empty()) {
+      result.outside_calibration.push_back(other);
+    }
   }
   for (const auto& [feature, text] : outside) {
-    notes.push_back("outside the calibration's range, the expected error does not hold: " + text);
+    result.outside_calibration.push_back(text);
+  }
+  for (const std::string& text : result.outside_calibration) {
+    result.notes.push_back("outside the calibration's range, the expected error does not hold: " +
+                           text);
   }
 }
 
@@ -486,7 +511,7 @@ SimulationResult Replay::finish(bool is_partial) {
     result_.notes.emplace_back("topology is uncalibrated: data-sheet rates");
   }
   if (scenario_.calibration) {
-    add_calibration_notes(scenario_, outside_, result_.notes);
+    add_expected_errors(scenario_, outside_, result_);
   }
   if (scenario_.rank_rule != RankRule::Recorded) {
     result_.notes.push_back(

@@ -106,6 +106,42 @@ TEST_F(Calibrate, SimulatePrintsTheExpectedErrorAndTheRange) {
                     Not(HasSubstr("uncalibrated"))));
 }
 
+TEST_F(Calibrate, BuiltInConstantsBringTheirExpectedError) {
+  const auto simulate = [&](const std::string& algorithm, const std::string& calibration) {
+    return run_program({"simulate",
+                        "--trace",
+                        "sample:demo",
+                        "--model",
+                        "deepseek_v2_lite",
+                        "--topology",
+                        "hgx_h100_rail_64",
+                        "--ranks",
+                        "16",
+                        "--all-to-all",
+                        algorithm,
+                        "--calibration",
+                        calibration,
+                        "--json"},
+                       folder_.path());
+  };
+  const ProgramRun run = simulate("low_latency_direct", "deepep_low_latency_h100_nodes");
+  ASSERT_EQ(run.exit_code, 0) << run.errors;
+  const json expected = json::parse(run.output).at("expected_error");
+  ASSERT_EQ(expected.at("phases").size(), 2U);
+  EXPECT_EQ(expected["phases"][0].at("calibration"), "deepep_low_latency_h100_nodes");
+  EXPECT_GT(expected["phases"][0].at("p95").get<double>(), 0);
+  EXPECT_THAT(expected.at("outside_range").dump(), Not(HasSubstr("fitted low_latency_direct")));
+  const ProgramRun other = simulate("direct", "deepep_low_latency_h100_nodes");
+  EXPECT_THAT(json::parse(other.output).at("expected_error").at("outside_range").dump(),
+              AllOf(HasSubstr("dispatch by direct (fitted low_latency_direct)"),
+                    HasSubstr("combine by direct (fitted low_latency_direct)")));
+  const ProgramRun wrong = simulate("direct", "deepep_low_latency_h100_node");
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_THAT(wrong.errors,
+              AllOf(HasSubstr("no calibration or file is called \"deepep_low_latency_h100_node\""),
+                    HasSubstr("did you mean \"deepep_low_latency_h100_nodes\"?")));
+}
+
 TEST_F(Calibrate, ATopologyMayNameItsCalibration) {
   std::vector<std::string> words = good_;
   words.insert(words.end(), {"-o", "h100.json"});

@@ -51,6 +51,31 @@ TEST_F(Measurements, ATimeIsDerivedFromThePublishedBandwidth) {
   EXPECT_NEAR(table.rows[0].seconds, 1039e-6, 10e-6);  // 159 MB at 153 GB/s
 }
 
+TEST_F(Measurements, ExpertsThatRowsDoNotSayAreGiven) {
+  const std::string rows = kHeader +
+                           "w,h,dispatch_normal,24,3,4096,7168,8,1,1633,,,,,,,\n"
+                           "w,h,dispatch_low_latency,24,3,128,7168,8,1,386,,,,,,,\n"
+                           "w,h,dispatch_normal,24,3,4096,7168,8,1,1633,,,,,,48,\n";
+  const auto whole = read(rows, {.experts = 256});
+  EXPECT_EQ(whole.rows[0].experts, 240);  // 10 a rank
+  EXPECT_EQ(whole.rows[1].experts, 256);
+  EXPECT_NE(whole.rows[1].problem, "");
+  EXPECT_EQ(whole.rows[2].experts, 48);
+  EXPECT_EQ(read(rows, {.experts_per_rank = 8}).rows[1].experts, 192);
+}
+
+TEST_F(Measurements, HybridEpRoutesAtRandomOnceANode) {
+  const auto table = read(kHeader +
+                              "w,h,dispatch_fp8,16,2,4096,7168,8,1,,34,,,,,,4\n"
+                              "w,h,combine,16,2,4096,7168,8,2,,52,,,,,,4\n",
+                          {.experts_per_rank = 8});
+  ASSERT_EQ(table.rows.size(), 2U);
+  EXPECT_EQ(table.rows[0].kind, ExchangeKind::NormalDispatch);
+  EXPECT_EQ(table.rows[1].kind, ExchangeKind::NormalCombine);
+  EXPECT_EQ(table.rows[0].routing, BenchmarkRouting::Random);
+  EXPECT_EQ(table.rows[0].bytes_definition, "deepep_normal_rdma");
+}
+
 TEST_F(Measurements, MissingColumnsAreNamed) {
   std::string header = kHeader;
   header.erase(header.find("latency_us,"), std::string("latency_us,").size());

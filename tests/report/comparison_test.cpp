@@ -39,6 +39,24 @@ ComparedRun simulated(const TemporaryFolder& folder) {
   return simulated_run(path);
 }
 
+// Measured dispatches of the small result's four ranks, each `length_ns` long.
+EventTimeline measured_dispatches(std::int64_t length_ns) {
+  EventTimeline timeline;
+  for (std::uint16_t rank = 0; rank < 4; ++rank) {
+    timeline.tables.processes.push_back({.rank = rank, .world_size = 4});
+    for (int layer = 0; layer < 2; ++layer) {
+      TimelineEvent event;
+      event.start_ns = layer * 20'000'000;
+      event.duration_ns = length_ns;
+      event.device = rank;
+      event.process = rank;
+      event.name = timeline.intern("deep_ep::internode_ll::dispatch");
+      timeline.add(event);
+    }
+  }
+  return timeline;
+}
+
 const PhaseCell& cell(const ComparedRun& run, std::size_t rank, MoePhase phase) {
   return run.phases.at(rank)[static_cast<std::size_t>(phase)];
 }
@@ -74,6 +92,148 @@ TEST(Comparison, SimulatedWaitingBelongsToTheExchangeBehindIt) {
   }
   EXPECT_NEAR(time_s, query.real(0), 1e-12);
   EXPECT_NEAR(wait_s, query.real(1), 1e-12);
+}
+
+TEST(Comparison, SimulatedBytesAreMeansOverRanks) {
+  const TemporaryFolder folder;
+  const ComparedRun run = simulated(folder);
+  double dispatched = 0;
+  for (const LayerResult& layer : small_result().layers) {
+    for (const PhaseResult& phase : layer.phases) {
+      dispatched += phase.lane == Lane::Dispatch ? phase.bytes : 0;
+    }
+  }
+  ASSERT_GT(dispatched, 0);
+  EXPECT_DOUBLE_EQ(run.mean(MoePhase::Dispatch).bytes, dispatched / 4);
+  EXPECT_EQ(run.mean(MoePhase::ExpertGemm).bytes, -1);
+  const EventTimeline other = measured_dispatches(1'000);
+  const json document = comparison_to_json(run, measured(other));
+  EXPECT_DOUBLE_EQ(document["phases"]["dispatch"]["a"]["bytes"].get<double>(), dispatched / 4);
+  EXPECT_TRUE(document["a"]["ranks"][0]["phases"]["dispatch"]["bytes"].is_null());
+}
+
+// Phases beside the experts' are no expert GEMM, and other collectives keep their own waiting.
+TEST(Comparison, OtherPhasesOfALayerAreOther) {
+  const TemporaryFolder folder;
+  SimulationResult result = small_result();
+  result.layers[0].phases[1].name = "attention";
+  result.layers[0].phases[2].lane = Lane::Collective;
+  const auto path = folder.path() / "other.sqlite";
+  write_result_store(result, path, true);
+  const ComparedRun run = simulated_run(path);
+  EXPECT_EQ(run.mean(MoePhase::ExpertGemm).count, 1);
+  EXPECT_EQ(run.mean(MoePhase::Combine).count, 1);
+  EXPECT_EQ(run.mean(MoePhase::Other).count, 2);
+  EXPECT_GE(run.mean(MoePhase::Other).wait_s, 0);
+  EXPECT_THAT(run.intervals[2].name, ::testing::StartsWith("attention L"));
+}
+
+// Of two steps, the second is drawn where the replay put it: behind the first.
+TEST(Comparison, StepsFollowOneAnother) {
+  const TemporaryFolder folder;
+  SimulationResult result = small_result();
+  result.layers[1].step = 1;
+  const auto path = folder.path() / "steps.sqlite";
+  write_result_store(result, path, true);
+  const auto ends_of = [](const ComparedRun& run) {
+    std::int64_t last = 0;
+    for (const RunInterval& interval : run.intervals) {
+      last = std::max(last, interval.start_ns + interval.duration_ns);
+    }
+    return last;
+  };
+  EXPECT_EQ(ends_of(simulated_run(path)), ends_of(simulated(folder)));
+}
+
+SimulationResult calibrated_result() {
+  SimulationResult result = small_result();
+  result.expected_errors = {{.phase = "dispatch",
+                             .calibration = "h100.json",
+                             .model = "low_latency",
+                             .hardware = "H100",
+                             .median = 0.024,
+                             .p95 = 0.082,
+                             .rows = 132,
+                             .is_held_out = true}};
+  result.outside_calibration = {"ranks 4 (fitted 8 to 8)"};
+  return result;
+}
+
+TEST(Comparison, TheExpectedErrorStandsBesideTheSimulatedTimes) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "calibrated.sqlite";
+  write_result_store(calibrated_result(), path, true);
+  const ComparedRun stored = simulated_run(path);
+  const ComparedRun printed = simulated_run(json(result_to_json(calibrated_result())), "run.json");
+  const ComparedRun other = measured(measured_dispatches(1'000));
+  for (const ComparedRun& run : {stored, printed}) {
+    ASSERT_NE(run.expected_error(MoePhase::Dispatch), nullptr);
+    EXPECT_EQ(run.expected_error(MoePhase::Combine), nullptr) << "no constants were fitted for it";
+    EXPECT_EQ(run.expected_error(MoePhase::ExpertGemm), nullptr);
+    const std::string text = comparison_text(run, other, false);
+    EXPECT_THAT(text,
+                HasSubstr("dispatch          A   2.4 %        8.2 %  132 held out  h100.json"));
+    EXPECT_THAT(text,
+                HasSubstr("A: outside the calibration's range, the expected error does not "
+                          "hold: ranks 4 (fitted 8 to 8)"));
+    const json document = comparison_to_json(run, other);
+    EXPECT_DOUBLE_EQ(document["a"]["expected_error"]["dispatch"]["median"].get<double>(), 0.024);
+    EXPECT_EQ(document["a"]["expected_error"]["dispatch"]["calibration"], "h100.json");
+    EXPECT_TRUE(document["b"]["expected_error"].is_null());
+  }
+}
+
+TEST(Comparison, SaysThatAMeasuredTimeIsBeyondTheExpectedError) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "calibrated.sqlite";
+  write_result_store(calibrated_result(), path, true);
+  const ComparedRun run = simulated_run(path);
+  const double per_call_s = run.mean(MoePhase::Dispatch).time_s / 2;
+  const auto warnings_at = [&](double share, bool is_swapped) {
+    const ComparedRun other = measured(measured_dispatches(std::llround(per_call_s * share * 1e9)));
+    return is_swapped ? comparison_warnings(other, run) : comparison_warnings(run, other);
+  };
+  EXPECT_THAT(warnings_at(1.05, false), ::testing::IsEmpty());
+  EXPECT_THAT(
+      warnings_at(2, false),
+      ::testing::ElementsAre("dispatch: the simulated time of a call is -50.0 % off the "
+                             "measured one, where 95 % of the calibration's rows are within "
+                             "8.2 %"));
+  EXPECT_EQ(warnings_at(2, true), warnings_at(2, false)) << "whichever side is simulated";
+}
+
+TEST(Comparison, SaysThatNothingIsToBeExpectedWithoutCalibration) {
+  const TemporaryFolder folder;
+  EXPECT_THAT(simulated(folder).notes,
+              ::testing::ElementsAre(HasSubstr("simulated without calibration")));
+  EXPECT_TRUE(
+      comparison_to_json(simulated(folder), simulated(folder))["a"]["expected_error"].is_null());
+}
+
+TEST(Comparison, ResultsOfOtherHandsAreRefusedInWords) {
+  json document = result_to_json(calibrated_result());
+  document["expected_error"]["phases"][0]["median"] = "small";
+  expect_error<InvalidInput>([&] { (void)simulated_run(document, "run.json"); },
+                             "run.json#/expected_error: its expected_error is not what simulate "
+                             "--json writes");
+}
+
+TEST(Comparison, TheOverlayCountsWhatItLeavesOut) {
+  const TemporaryFolder folder;
+  EventTimeline crowded;
+  crowded.tables.processes.push_back({.rank = 0});
+  for (int stream = 0; stream < 20; ++stream) {
+    TimelineEvent event;
+    event.duration_ns = 100;
+    event.device = 0;
+    event.stream = stream;
+    event.name = crowded.intern("gemm");
+    crowded.add(event);
+  }
+  const ComparedRun run = measured(crowded);
+  EXPECT_EQ(write_overlay(run, run, folder.path() / "crowded.json", false), 8);
+  EXPECT_EQ(write_overlay(simulated(folder), simulated(folder), folder.path() / "s.json", false),
+            0);
 }
 
 TEST(Comparison, JsonDocumentsHaveNoRanks) {

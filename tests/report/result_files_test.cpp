@@ -52,6 +52,8 @@ TEST(ResultStore, ReadsBackWhatItWrote) {
                                                                {"rank", 8},
                                                                {"phase", 6},
                                                                {"event", 36},
+                                                               {"expected_error", 0},
+                                                               {"outside_calibration", 0},
                                                                {"note", 1}};
   EXPECT_EQ(stored.row_counts, rows);
 }

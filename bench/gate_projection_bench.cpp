@@ -1,92 +1,87 @@
-// The gate projection beside the multiply-add peak of the same core, both in FLOP/s.
+// Routing from hidden states on one core: what share of the core's multiply-add peak the gate
+// projection reaches, and what share of the time is left for the selection. Peak, projection and
+// selection take turns; of each the fastest turn counts, for other
+// work on the machine only ever slows them.
+#include <algorithm>
+#include <limits>
+
 #include <benchmark/benchmark.h>
+#include <nlohmann/json.hpp>
 #include <omp.h>
 
+#include "bench/cpu_seconds.hpp"
+#include "bench/multiply_add_peak.hpp"
 #include "core/numbers/random.hpp"
+#include "kernels/router.hpp"
 #include "kernels/stages/gate_projection.hpp"
 
 namespace switchyard {
 namespace {
 
-#if defined(__x86_64__)
-/// Twelve independent chains hide the latency of two multiply-add units.
-[[gnu::target("arch=x86-64-v4")]] void multiply_add_chains(std::int64_t rounds) {
-  for (std::int64_t round = 0; round < rounds; ++round) {
-    __asm__ volatile(
-        "vfmadd213ps %%zmm30, %%zmm31, %%zmm0\n vfmadd213ps %%zmm30, %%zmm31, %%zmm1\n"
-        "vfmadd213ps %%zmm30, %%zmm31, %%zmm2\n vfmadd213ps %%zmm30, %%zmm31, %%zmm3\n"
-        "vfmadd213ps %%zmm30, %%zmm31, %%zmm4\n vfmadd213ps %%zmm30, %%zmm31, %%zmm5\n"
-        "vfmadd213ps %%zmm30, %%zmm31, %%zmm6\n vfmadd213ps %%zmm30, %%zmm31, %%zmm7\n"
-        "vfmadd213ps %%zmm30, %%zmm31, %%zmm8\n vfmadd213ps %%zmm30, %%zmm31, %%zmm9\n"
-        "vfmadd213ps %%zmm30, %%zmm31, %%zmm10\n vfmadd213ps %%zmm30, %%zmm31, %%zmm11\n"
-        :
-        :
-        : "xmm0",
-          "xmm1",
-          "xmm2",
-          "xmm3",
-          "xmm4",
-          "xmm5",
-          "xmm6",
-          "xmm7",
-          "xmm8",
-          "xmm9",
-          "xmm10",
-          "xmm11");
-  }
-}
-
-/// Zeroed registers: subnormal or NaN operands would not change the rate on these units anyway.
-[[gnu::target("arch=x86-64-v4")]] void clear_registers() {
-  __asm__ volatile(
-      "vpxord %%zmm0, %%zmm0, %%zmm0\n vpxord %%zmm30, %%zmm30, %%zmm30\n"
-      "vpxord %%zmm31, %%zmm31, %%zmm31\n" ::
-          : "xmm0", "xmm30", "xmm31");
-}
+constexpr std::int64_t kPeakRounds = 200'000;
 
 void multiply_add_peak(benchmark::State& state) {
-  if (__builtin_cpu_supports("x86-64-v4") == 0) {
-    state.SkipWithError("measured for 512-bit vectors only");
+  if (bench::multiply_add_lanes() == 0) {
+    state.SkipWithError("measured for 256- and 512-bit vectors only");
     return;
   }
-  constexpr std::int64_t kRounds = 1'000'000;
-  clear_registers();
+  double operations = 0;
   for (auto _ : state) {
-    multiply_add_chains(kRounds);
+    operations += bench::run_multiply_add_chains(kPeakRounds);
   }
-  state.counters["FLOP/s"] = benchmark::Counter(12.0 * 32 * static_cast<double>(kRounds),
-                                                benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["FLOP/s"] = benchmark::Counter(operations, benchmark::Counter::kIsRate);
 }
 
-BENCHMARK(multiply_add_peak)->MinTime(0.5)->Repetitions(3)->ReportAggregatesOnly();
-#endif
+BENCHMARK(multiply_add_peak)->MinTime(0.5);
 
-void project(benchmark::State& state) {
+/// hidden states [tokens, width] -> logits -> the best of them, as `route` does it.
+void project_and_select(benchmark::State& state) {
+  if (bench::multiply_add_lanes() == 0) {
+    state.SkipWithError("measured for 256- and 512-bit vectors only");
+    return;
+  }
   omp_set_num_threads(1);
-  constexpr std::size_t kTokens = 4096;
-  const auto width = static_cast<std::size_t>(state.range(0));
-  const auto experts = static_cast<std::size_t>(state.range(1));
-  Matrix<float> hidden(kTokens, width);
+  const auto tokens = static_cast<std::size_t>(state.range(0));
+  const auto width = static_cast<std::size_t>(state.range(1));
+  const auto experts = static_cast<std::size_t>(state.range(2));
+  Matrix<float> hidden(tokens, width);
   Matrix<float> gate(experts, width);
   RandomStream(1, {0}).fill_normal(hidden.values());
   RandomStream(1, {1}).fill_normal(gate.values());
-  Matrix<float> logits(kTokens, experts);
+  Matrix<float> logits(tokens, experts);
+  Parameters values(nlohmann::json{{"k", state.range(3)}, {"executor", "cpu"}}, {"benchmark", ""});
+  const auto router = Registry<Router>::instance().create("top_k", "router", values);
   const GateProjection projection(gate.view());
+  double peak_operations = 0;
+  double peak = std::numeric_limits<double>::infinity();
+  double projecting = peak;
+  double selecting = peak;
   for (auto _ : state) {
-    projection.project(hidden.view(), logits.view());
+    peak = std::min(peak, bench::cpu_seconds_of([&] {
+                      peak_operations = bench::run_multiply_add_chains(kPeakRounds);
+                    }));
+    const double project =
+        bench::cpu_seconds_of([&] { projection.project(hidden.view(), logits.view()); });
+    const double select = bench::cpu_seconds_of(
+        [&] { benchmark::DoNotOptimize(router->route({.logits = logits.view()})); });
+    projecting = std::min(projecting, project);
+    selecting = std::min(selecting, select);
+    state.SetIterationTime(project + select);
   }
-  state.counters["FLOP/s"] =
-      benchmark::Counter(2.0 * static_cast<double>(kTokens * width * experts),
-                         benchmark::Counter::kIsIterationInvariantRate);
+  const double rate = 2.0 * static_cast<double>(tokens * width * experts) / projecting;
+  state.counters["FLOP/s"] = rate;
+  state.counters["% of peak"] = 100 * rate / (peak_operations / peak);
+  state.counters["% selecting"] = 100 * selecting / (projecting + selecting);
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(tokens));
 }
 
-BENCHMARK(project)
-    ->ArgNames({"hidden", "experts"})
-    ->Args({2048, 64})
-    ->Args({7168, 256})
-    ->MinTime(0.5)
-    ->Repetitions(3)
-    ->ReportAggregatesOnly();
+BENCHMARK(project_and_select)
+    ->ArgNames({"tokens", "hidden", "experts", "k"})
+    ->Args({512, 2048, 64, 6})   // hidden states in a cache
+    ->Args({4096, 2048, 64, 6})  // and from memory
+    ->Args({4096, 7168, 256, 8})
+    ->UseManualTime()
+    ->MinTime(1.0);
 
 }  // namespace
 }  // namespace switchyard

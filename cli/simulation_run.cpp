@@ -50,7 +50,8 @@ void declare_outputs(OptionTable& table) {
       .value("save", "FILE", "write a result file (SQLite)", Values::path())
       .value("placement-out",
              "FILE",
-             "write the (last) placement: .json, .eplb.json, .yaml (TensorRT-LLM) or .csv",
+             "write the placement, the last one of a run with placement.period: .json, .eplb.json, "
+             ".yaml (TensorRT-LLM) or .csv",
              Values::path())
       .list("fail-if", "LIMIT", "exit with 1 if it holds: --fail-if \"rank_imbalance > 1.5\"");
   table.flag("explain", "rank what would make it faster, each change simulated")
@@ -139,11 +140,16 @@ std::string SimulationRun::document_text(const SimulationResult& result,
   return text;
 }
 
-void SimulationRun::write_placement(const Scenario& scenario) const {
+std::string SimulationRun::write_placement(const Scenario& scenario) const {
   const PlacementPlan plan(scenario);
   const std::string text = placement_text(
       plan.epochs().back().placement, placement_input(scenario), placement_format_of(*placement_));
   write_file(*placement_, text, overwrite_);
+  const std::size_t count = plan.epochs().size();
+  return count == 1 ? ""
+                    : fmt::format(" (the last of {} placements, from step {} on)",
+                                  count,
+                                  plan.epochs().back().first_step);
 }
 
 ExitCode SimulationRun::run(const Scenario& scenario, const std::string& closing) const {
@@ -154,15 +160,13 @@ ExitCode SimulationRun::run(const Scenario& scenario, const std::string& closing
   if (store_) {
     write_result_store(result, *store_, overwrite_);
   }
-  if (placement_) {
-    write_placement(scenario);
-  }
+  const std::string which = placement_ ? write_placement(scenario) : "";
   const std::optional<WhatIfStudy> study = explain(scenario, result);
   std::string text = document_text(result, study);
   if (!is_json_ && !is_quiet_) {
     for (const auto& path : {timeline_, store_, csv_, placement_}) {
       if (path) {
-        text += fmt::format("\nwritten: {}", path->string());
+        text += fmt::format("\nwritten: {}{}", path->string(), path == placement_ ? which : "");
       }
     }
     text += (timeline_ || store_ || csv_ || placement_ ? "\n" : "") + closing;

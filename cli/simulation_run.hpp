@@ -27,7 +27,8 @@ class SimulationRun {
 
  private:
   [[nodiscard]] SimulationResult simulate_with_timeline(const Scenario& scenario) const;
-  void write_placement(const Scenario& scenario) const;
+  /// Answers which placement of several it is, in brackets.
+  [[nodiscard]] std::string write_placement(const Scenario& scenario) const;
   [[nodiscard]] std::string document_text(const SimulationResult& result,
                                           const std::optional<WhatIfStudy>& study) const;
   [[nodiscard]] std::optional<WhatIfStudy> explain(const Scenario& scenario,

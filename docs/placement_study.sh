@@ -110,6 +110,18 @@ for rule in contiguous greedy exflow eplb; do
     "$(awk -v s="$(value "$work/out.json" inter_node_bytes)" 'BEGIN {print s / 1e9}')"
 done
 
+echo "== one all-to-all (context_coherent): ms per step"
+for trace in law intent gpt_oss; do
+  model=deepseek_v2_lite
+  [ "$trace" = gpt_oss ] && model=gpt_oss_20b
+  for rule in contiguous exflow; do
+    simulate "$work/out.json" "$trace" "$model" --assign-ranks contiguous "${ep8[@]}" \
+      --schedule context_coherent --set "placement=$rule"
+    printf '%-34s %8.3f\n' "$trace, $rule" \
+      "$(awk -v s="$(value "$work/out.json" step_s)" 'BEGIN {print 1e3 * s}')"
+  done
+done
+
 echo "== crossings per token and pass: GPUs, nodes, memoryless"
 for trace in law intent gpt_oss; do
   model=deepseek_v2_lite

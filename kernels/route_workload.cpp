@@ -176,9 +176,7 @@ class Pipeline {
       throw_if_interrupted();
       fill_hidden(tokens, layer);
       const LayerGate& gate = gates_[layer];
-      if (makes_logits()) {
-        gate.project(request_.projection, hidden_.view(), logits_);
-      }
+      make_logits(gate);
       RouterInput input{.logits = logits_.view(),
                         .previous_layer = layer == 0 ? nullptr : &previous,
                         .modality = tokens.carried.modality,
@@ -203,6 +201,21 @@ class Pipeline {
       }
       previous = std::move(decision);
     }
+  }
+
+  /// Of hidden_: the router's own where it makes them, else the gate projection.
+  void make_logits(const LayerGate& gate) {
+    if (!makes_logits()) {
+      return;
+    }
+    if (!request_.router.needs_logits()) {
+      Matrix<float> own = request_.router.own_logits(hidden_.view(), shape_.experts);
+      if (!own.empty()) {
+        logits_ = std::move(own);
+        return;
+      }
+    }
+    gate.project(request_.projection, hidden_.view(), logits_);
   }
 
   void compare_routed(const RoutingDecision& decision) {

@@ -71,6 +71,7 @@ struct RouterInput {
 /// | routes_all_ranks_together() | before the input     | false                                 |
 /// | has_second_pass()           | for the trace        | false                                 |
 /// | expert_use(), collective()  | for the trace        | dispatched, nothing                   |
+/// | own_logits()                | for the trace        | none: the gate projection's           |
 /// | route()                     | per chunk            | -; must be safe to call from several  |
 /// |                             |                      | threads                               |
 class Router {
@@ -101,6 +102,13 @@ class Router {
 
   [[nodiscard]] virtual RouterCollective collective(std::size_t /*experts*/,
                                                     std::size_t /*hidden*/) const {
+    return {};
+  }
+
+  /// The scores [tokens, experts] that a router without needs_logits() makes of hidden states for
+  /// itself, for a trace that records logits; empty if they are the gate projection.
+  [[nodiscard]] virtual Matrix<float> own_logits(MatrixView<const float> /*hidden*/,
+                                                 std::size_t /*experts*/) const {
     return {};
   }
 

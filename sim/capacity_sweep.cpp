@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <exception>
 #include <limits>
 #include <numeric>
@@ -11,79 +10,18 @@
 
 #include <fmt/format.h>
 
+#include "sim/needed_factor.hpp"
+
 namespace switchyard {
 namespace {
 
 constexpr std::size_t kMostFactors = 250;  // a place among them fits a byte
 constexpr double kLargestFactor = 1e6;
-constexpr int kBisections = 40;
 
 // Tokens that share slots: how many, and how many pairs each expert was asked for.
 struct Group {
   std::int64_t tokens = 0;
   std::vector<std::int64_t> slots;  // [factors]
-};
-
-// Least factor that keeps `goal` of the pairs, from the counts of every group.
-class NeededFactor {
- public:
-  NeededFactor(std::size_t experts, double top_k, std::int64_t minimum)
-      : experts_(experts), top_k_(top_k), minimum_(minimum) {}
-
-  void add_group(std::int64_t tokens, std::vector<std::int64_t> counts) {
-    std::sort(counts.begin(), counts.end());
-    Sorted& group = groups_.emplace_back();
-    group.tokens = static_cast<double>(tokens);
-    group.sums.push_back(0);
-    for (const std::int64_t count : counts) {
-      group.sums.push_back(group.sums.back() + count);
-    }
-    pairs_ += group.sums.back();
-    if (tokens > 0) {
-      largest_ = std::max(largest_,
-                          static_cast<double>(counts.back()) * static_cast<double>(experts_) /
-                              (top_k_ * group.tokens));
-    }
-    group.counts = std::move(counts);
-  }
-
-  [[nodiscard]] double for_share(double goal) const {
-    const auto wanted =
-        static_cast<std::int64_t>(std::ceil(goal * static_cast<double>(pairs_) * (1 - 1e-12)));
-    double enough = largest_;
-    double little = 0;
-    for (int i = 0; i < kBisections && enough > 0; ++i) {
-      const double middle = (little + enough) / 2;
-      (kept(middle) >= wanted ? enough : little) = middle;
-    }
-    return enough;
-  }
-
- private:
-  struct Sorted {
-    double tokens = 0;
-    std::vector<std::int64_t> counts;  // ascending
-    std::vector<std::int64_t> sums;    // of the counts before each
-  };
-
-  [[nodiscard]] std::int64_t kept(double factor) const {
-    std::int64_t sum = 0;
-    for (const Sorted& group : groups_) {
-      const std::int64_t slots = std::max(
-          minimum_, whole_slots(factor * top_k_ * group.tokens / static_cast<double>(experts_)));
-      const auto full = std::lower_bound(group.counts.begin(), group.counts.end(), slots);
-      const auto under = static_cast<std::size_t>(full - group.counts.begin());
-      sum += group.sums[under] + slots * static_cast<std::int64_t>(group.counts.size() - under);
-    }
-    return sum;
-  }
-
-  std::size_t experts_;
-  double top_k_;
-  std::int64_t minimum_;
-  std::int64_t pairs_ = 0;
-  double largest_ = 0;
-  std::vector<Sorted> groups_;
 };
 
 std::vector<std::int64_t> slots_of(const CapacitySweepOptions& options,

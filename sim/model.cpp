@@ -190,6 +190,7 @@ ComputeDevice read_device(Parameters& compute, const std::string& dtype) {
   device.memory_bandwidth =
       parameters.get_bandwidth("memory_bandwidth", BytesPerSecond{1}, "of the device memory");
   device.memory = parameters.get_bytes("memory", Bytes{0}, "size of the device memory");
+  parameters.get_bandwidth("host_link", BytesPerSecond{1}, "to host memory, one way (offload)");
   parameters.finish();
   if (!peaks.contains(dtype)) {
     throw InvalidInput(fmt::format("{} has no peak rate for {}", device.name, dtype),

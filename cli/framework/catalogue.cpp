@@ -11,10 +11,12 @@
 #include "profiler/calibration/calibration_file.hpp"
 #include "profiler/timeline_importer.hpp"
 #include "sim/all_to_all.hpp"
+#include "sim/cache_policy.hpp"
 #include "sim/capacity.hpp"
 #include "sim/layer_schedule.hpp"
 #include "sim/model.hpp"
 #include "sim/network/network.hpp"
+#include "sim/offload/offload_scenario.hpp"
 #include "sim/overlap.hpp"
 #include "sim/placement.hpp"
 #include "sim/replay/network_options.hpp"
@@ -69,6 +71,49 @@ CatalogueKind network_kind() {
     return descriptions;
   };
   return kind;
+}
+
+// Sections of an offload document, which are no components: each reader documents itself.
+CatalogueKind offload_kind() {
+  struct Section {
+    const char* name;
+    const char* summary;
+    std::function<void(Parameters&)> read;
+  };
+
+  static const std::vector<Section> kSections{
+      {"memory",
+       "GPUs, their caches, links to host memory and SSD",
+       [](Parameters& parameters) { (void)read_memory(parameters); }},
+      {"precision",
+       "bytes of an expert: HOBBIT's two precisions, MC-MoE's bit widths",
+       [](Parameters& parameters) { (void)read_precision(parameters); }},
+      {"prefetch",
+       "what is fetched before it is needed",
+       [](Parameters& parameters) { (void)read_prefetch(parameters, 0); }},
+      {"batching",
+       "which tokens go together",
+       [](Parameters& parameters) { (void)read_batching(parameters); }},
+      {"cpu", "experts computed where they are", [](Parameters& parameters) {
+         (void)read_cpu(parameters);
+       }}};
+  const auto entries = [] {
+    std::vector<CatalogueEntry> found;
+    for (const Section& section : kSections) {
+      found.push_back({section.name, section.summary});
+    }
+    return found;
+  };
+  const auto parameters = [](const std::string& name) {
+    Parameters describing = Parameters::describing();
+    for (const Section& section : kSections) {
+      if (name == section.name) {
+        section.read(describing);
+      }
+    }
+    return describing.descriptions();
+  };
+  return {"offload", "offload section", "sections of switchyard offload", entries, parameters};
 }
 
 // Presets of sim/: each explains itself by its figures.
@@ -141,6 +186,9 @@ const std::vector<CatalogueKind>& catalogue() {
       kind_of<LayerSchedule>("schedules", "layer schedule", "what happens in a layer"),
       kind_of<Overlap>("overlaps", "overlap", "what of a layer runs at once"),
       network_kind(),
+      kind_of<CachePolicy>(
+          "cache_policies", "cache policy", "which expert leaves a full cache (offload)"),
+      offload_kind(),
   };
   return kKinds;
 }

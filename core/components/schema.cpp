@@ -78,13 +78,23 @@ std::vector<std::string> known_keys(const json& schema, const std::string& point
 }
 
 // valijson says that no enum value matched, but not which there are.
-std::string allowed_values(const json& schema, const Violation& violation) {
+std::string allowed_values(const json& schema, const Violation& violation, const json& document) {
   const json* place = part_of(schema, violation.pointer);
   if (place == nullptr || !place->contains("enum") ||
       violation.message.find("enum") == std::string::npos) {
     return {};
   }
-  return "not one of the allowed values " + (*place)["enum"].dump();
+  const json given = document.value(json::json_pointer(violation.pointer), json());
+  std::vector<std::string> names;
+  for (const json& name : (*place)["enum"]) {
+    if (name.is_string()) {
+      names.push_back(name);
+    }
+  }
+  const auto meant = given.is_string() ? nearest_name(given.get<std::string>(), names)
+                                       : std::optional<std::string>();
+  return "not one of the allowed values " + (*place)["enum"].dump() +
+         (meant ? fmt::format(" (did you mean \"{}\"?)", *meant) : "");
 }
 
 // "Object contains a property that could not be validated using 'properties' or
@@ -99,10 +109,10 @@ std::string unknown_key(const std::string& message) {
   return message.substr(begin, message.rfind('\'') - begin);
 }
 
-std::string explained(const Violation& violation, const json& schema) {
+std::string explained(const Violation& violation, const json& schema, const json& document) {
   const std::string key = unknown_key(violation.message);
   if (key.empty()) {
-    const std::string allowed = allowed_values(schema, violation);
+    const std::string allowed = allowed_values(schema, violation, document);
     return allowed.empty() ? violation.message : allowed;
   }
   return fmt::format(
@@ -142,9 +152,10 @@ void check_schema(const json& document, const json& schema, const Location& wher
   };
   std::string rest;
   for (std::size_t i = 1; i < found.size(); ++i) {
-    rest += fmt::format("\n  {}: {}", place(found[i]).text(), explained(found[i], schema));
+    rest +=
+        fmt::format("\n  {}: {}", place(found[i]).text(), explained(found[i], schema, document));
   }
-  throw InvalidInput(explained(found.front(), schema) + rest, place(found.front()));
+  throw InvalidInput(explained(found.front(), schema, document) + rest, place(found.front()));
 }
 
 }  // namespace switchyard

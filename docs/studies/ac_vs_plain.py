@@ -13,9 +13,15 @@ from common import Trace, compare, load_balance, settings, simulate, switchyard,
 SEEDS = range(1, 1 + int(sys.argv[1] if len(sys.argv) > 1 else 5))
 WORK = tempfile.mkdtemp()
 K, HIDDEN, EXPERT_HIDDEN = 2, 2048, 1408  # the width that is priced: DeepSeek-V2-Lite's
-NORMALISATIONS = ("language", "swin")
-# One router, so that all else is equal: (name, first layer with cluster weights, normalisation).
-ROUTERS = [("plain", 1000, "language"), ("language", 1, "language"), ("swin", 1, "swin")]
+# One router, so that all else is equal: name -> its parameters.
+ROUTERS = {"plain": {"plain_layers": 1000}, "language": {"plain_layers": 1},
+           "swin": {"plain_layers": 1, "normalisation": "swin"},
+           "language, global": {"plain_layers": 1, "statistics": "global"}}
+VARIANTS = [name for name in ROUTERS if name != "plain"]
+
+
+def of_router(parameters):
+    return {f"router__{name}": value for name, value in {"k": K, **parameters}.items()}
 
 
 # The topics that workload latent_clusters drew are not in the trace: drawn here again.
@@ -105,13 +111,11 @@ def generated():
     table = collections.defaultdict(lambda: collections.defaultdict(list))
     for seed in SEEDS:
         truth = None
-        for name, plain_layers, normalisation in ROUTERS:
+        for name, parameters in ROUTERS.items():
             path = f"{WORK}/generated.safetensors"
             switchyard("route", "--router", "ac", "--ranks", ranks, "--tokens", tokens, "--layers",
                        layers, "--seed", seed, "-q", "--force", "-o", path,
-                       *settings(workload__hidden=64, router__k=K,
-                                 router__normalisation=normalisation,
-                                 router__plain_layers=plain_layers))
+                       *settings(workload__hidden=64, **of_router(parameters)))
             trace = Trace(path)
             truth = truth or drawn_topics(trace, seed, ranks, tokens)
             found = [measures(trace, layer, truth) for layer in (1, 2)]
@@ -186,12 +190,11 @@ def trained():
             write_tensors(f"{WORK}/hidden.safetensors",
                           {f"hidden.{at}": (RANKS * TOKENS, layer) for at, layer in
                            enumerate(layers)})
-            for name, plain_layers, normalisation in ROUTERS:
+            for name, parameters in ROUTERS.items():
                 path = f"{WORK}/mixture.safetensors"
                 switchyard("route", "--router", "ac", "--hidden", f"{WORK}/hidden.safetensors",
                            "--gate", f"{WORK}/gate.safetensors", "--ranks", RANKS, "-q", "--force",
-                           "-o", path, *settings(router__k=K, router__normalisation=normalisation,
-                                                 router__plain_layers=plain_layers))
+                           "-o", path, *settings(**of_router(parameters)))
                 trace = Trace(path)
                 row = tables.setdefault((condition, name), collections.defaultdict(list))
                 purity, balance = measures(trace, 1, data[3], clean, direct=True)
@@ -205,18 +208,18 @@ def trained():
 
 print("== generated clusters, random gates, EP 64 on 8 nodes: plain | AC | difference")
 table = generated()
-for name in NORMALISATIONS:
+for name in VARIANTS:
     for label in table["plain"]:
         print(f"| {label}, {name} |", compare(table["plain"][label], table[name][label]), "|")
 print("\n== mixture, gates = centroids: plain | AC | difference")
 found = trained()
 for condition in CONDITIONS:
     for measure in ("purity", "load std, %"):
-        for name in NORMALISATIONS:
+        for name in VARIANTS:
             print(f"| {condition}, {measure}, {name} |",
                   compare(found[condition, "plain"][measure], found[condition, name][measure]), "|")
 print("\n== mixture, 20 % of labels random, EP 16 on 2 nodes")
-for name in NORMALISATIONS:
+for name in VARIANTS:
     for label in COSTS:
         runs = [found["20 % of labels random", kind][label] for kind in ("plain", name)]
         print(f"| {label}, {name} |", compare(*runs), "|")

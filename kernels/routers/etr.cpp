@@ -88,6 +88,12 @@ class ResonanceRouter final : public Router {
     check_grouped_pooling(experts, hidden);
   }
 
+  /// The cosines, which its capacity bound is made of.
+  [[nodiscard]] Matrix<float> own_logits(MatrixView<const float> hidden,
+                                         std::size_t experts) const override {
+    return grouped_affinity(hidden, experts);
+  }
+
   [[nodiscard]] RoutingDecision route(const RouterInput& input) const override {
     const std::vector<float> bias = locality_.of_all(input.gate.rows(), input.source_rank);
     const ResonanceRequest request{.hidden = input.hidden,

@@ -26,6 +26,12 @@ class LocMoERouter final : public Router {
     check_grouped_pooling(experts, hidden);
   }
 
+  /// The block means, before the preference for near experts.
+  [[nodiscard]] Matrix<float> own_logits(MatrixView<const float> hidden,
+                                         std::size_t experts) const override {
+    return grouped_means(hidden, experts);
+  }
+
   [[nodiscard]] RoutingDecision route(const RouterInput& input) const override {
     const std::size_t experts = input.gate.rows();
     const std::vector<float> bias = locality_.of_all(experts, input.source_rank);

@@ -7,13 +7,14 @@ namespace switchyard::detail {
 
 /// The level of this processor (x86-64-v4, v3 or v1), asked for once.
 inline int isa_level() {
-  static const bool kIsV3 = __builtin_cpu_supports("avx2") != 0 &&
-                            __builtin_cpu_supports("fma") != 0 &&
-                            __builtin_cpu_supports("bmi2") != 0;
-  static const bool kIsV4 =
-      kIsV3 && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
-      __builtin_cpu_supports("avx512cd") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
-      __builtin_cpu_supports("avx512vl") != 0;
+  static const bool kIsV3 = static_cast<bool>(__builtin_cpu_supports("avx2")) &&
+                            static_cast<bool>(__builtin_cpu_supports("fma")) &&
+                            static_cast<bool>(__builtin_cpu_supports("bmi2"));
+  static const bool kIsV4 = kIsV3 && static_cast<bool>(__builtin_cpu_supports("avx512f")) &&
+                            static_cast<bool>(__builtin_cpu_supports("avx512bw")) &&
+                            static_cast<bool>(__builtin_cpu_supports("avx512cd")) &&
+                            static_cast<bool>(__builtin_cpu_supports("avx512dq")) &&
+                            static_cast<bool>(__builtin_cpu_supports("avx512vl"));
   return kIsV4 ? 4 : (kIsV3 ? 3 : 1);
 }
 

@@ -1,9 +1,10 @@
 // Threshold selection: the k-th largest of 32 column maxima bounds the k-th largest score from
-// below, so that only the columns above it, and in them only a handful of scores, are ever sorted.
+// below, so that only a handful of scores are ever sorted.
 #include "kernels/selection/row_selection.hpp"
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 
 #include "core/check.hpp"
 #include "kernels/device/router_math.cuh"
@@ -14,57 +15,60 @@ namespace switchyard {
 namespace {
 
 constexpr std::size_t kColumns = 32;    // the row is looked at as [depth, kColumns]
-constexpr std::size_t kFewEnough = 16;  // candidates that are ranked against each other
+constexpr std::size_t kFewEnough = 64;  // candidates that are ranked against each other
+
+// Order keys less 2^31: vector units below AVX-512 compare signed integers only.
+constexpr std::int32_t kNotValid = std::numeric_limits<std::int32_t>::min();
+constexpr std::int64_t kNoCandidate = std::numeric_limits<std::int64_t>::min();
 
 struct RowJob {
   const float* scores;
   std::size_t experts;
   std::size_t top_k;
-  std::uint32_t* keys;        // [depth, kColumns]
-  std::size_t padded;         // depth * kColumns
-  std::uint64_t* candidates;  // room for padded + kFewEnough
+  std::int32_t* keys;        // [padded]
+  std::size_t padded;        // whole vectors
+  std::int64_t* candidates;  // room for padded + kFewEnough
   std::int32_t* ids;
 };
 
-/// Some value <= the k-th largest key with at least k keys >= it, or 1 where that cannot be told.
-SWITCHYARD_ISA_BODY std::uint32_t lower_bound_of_kth(const std::uint32_t* best, std::size_t top_k) {
+/// Some value <= the k-th largest key with at least k keys >= it, or the lowest valid one where
+/// that cannot be told.
+SWITCHYARD_ISA_BODY std::int32_t lower_bound_of_kth(const std::int32_t* best, std::size_t top_k) {
   if (top_k > kColumns) {
-    return 1;
+    return kNotValid + 1;
   }
-  std::uint32_t above[kColumns] = {};
+  std::int32_t above[kColumns] = {};
   for (std::size_t other = 0; other < kColumns; ++other) {
-    const std::uint32_t key = best[other];
+    const std::int32_t key = best[other];
     for (std::size_t column = 0; column < kColumns; ++column) {
-      above[column] += key > best[column] ? 1U : 0U;
+      above[column] += key > best[column] ? 1 : 0;
     }
   }
-  std::uint32_t lowest = 0xFFFFFFFFU;
+  // Masks, not choices: compilers would branch on them.
+  const auto kept = static_cast<std::int32_t>(top_k);
+  constexpr std::int32_t kHighest = std::numeric_limits<std::int32_t>::max();
+  std::int32_t lowest = kHighest;
   for (std::size_t column = 0; column < kColumns; ++column) {
-    const std::uint32_t key = best[column] | (above[column] < top_k ? 0U : 0xFFFFFFFFU);
+    const std::int32_t is_kept = -static_cast<std::int32_t>(above[column] < kept);
+    const std::int32_t key = (best[column] & is_kept) | (kHighest & ~is_kept);
     lowest = key < lowest ? key : lowest;
   }
-  return lowest == 0 ? 1 : lowest;
+  return std::max(lowest, kNotValid + 1);
 }
 
-/// Candidates in descending order, up to `top_k` of them at the front.
-SWITCHYARD_ISA_BODY void sort_candidates(std::uint64_t* candidates,
-                                         std::size_t count,
-                                         std::size_t top_k) {
-  if (count > kFewEnough) {
-    std::partial_sort(
-        candidates, candidates + std::min(top_k, count), candidates + count, std::greater<>());
-    return;
+/// Candidates in descending order. They are unique, so the number of greater ones is the position.
+template <std::size_t kRoom>
+SWITCHYARD_ISA_BODY void rank_candidates(std::int64_t* candidates, std::size_t count) {
+  std::int64_t key[kRoom];
+  std::int64_t position[kRoom];
+  for (std::size_t at = 0; at < kRoom; ++at) {
+    key[at] = candidates[at];
+    position[at] = candidates[0] > key[at] ? 1 : 0;
   }
-  // Keys are unique, so the number of greater ones is the position. Unused places hold 0.
-  std::uint64_t key[kFewEnough];
-  std::uint64_t position[kFewEnough] = {};
-  for (std::size_t at = 0; at < kFewEnough; ++at) {
-    key[at] = at < count ? candidates[at] : 0;
-  }
-  for (std::size_t other = 0; other < count; ++other) {
-    const std::uint64_t rival = candidates[other];
-    for (std::size_t at = 0; at < kFewEnough; ++at) {
-      position[at] += rival > key[at] ? 1U : 0U;
+  for (std::size_t other = 1; other < count; ++other) {
+    const std::int64_t rival = candidates[other];
+    for (std::size_t at = 0; at < kRoom; ++at) {
+      position[at] += rival > key[at] ? 1 : 0;
     }
   }
   for (std::size_t at = 0; at < count; ++at) {
@@ -72,19 +76,40 @@ SWITCHYARD_ISA_BODY void sort_candidates(std::uint64_t* candidates,
   }
 }
 
-SWITCHYARD_ISA_BODY void select_row_body(const RowJob& job) {
-  std::uint32_t* const keys = job.keys;
-  for (std::size_t expert = 0; expert < job.experts; ++expert) {
-    keys[expert] = order_key(job.scores[expert]);
+/// Candidates in descending order, up to `top_k` of them at the front.
+SWITCHYARD_ISA_BODY void sort_candidates(std::int64_t* candidates,
+                                         std::size_t count,
+                                         std::size_t top_k) {
+  if (count <= 16) {
+    rank_candidates<16>(candidates, count);
+  } else if (count <= 32) {
+    rank_candidates<32>(candidates, count);
+  } else if (count <= kFewEnough) {
+    rank_candidates<kFewEnough>(candidates, count);
+  } else {
+    std::partial_sort(
+        candidates, candidates + std::min(top_k, count), candidates + count, std::greater<>());
   }
-  std::uint32_t best[kColumns] = {};
-  for (std::size_t first = 0; first < job.padded; first += kColumns) {
+}
+
+SWITCHYARD_ISA_BODY void select_row_body(const RowJob& job) {
+  std::int32_t* const keys = job.keys;
+  std::int64_t* const candidates = job.candidates;
+  const std::size_t padded = job.padded;
+  for (std::size_t expert = 0; expert < job.experts; ++expert) {
+    keys[expert] = static_cast<std::int32_t>(order_key(job.scores[expert]) ^ 0x80000000U);
+  }
+  std::int32_t best[kColumns];
+  for (std::size_t column = 0; column < kColumns; ++column) {
+    best[column] = std::max(keys[column], keys[kColumns + column]);
+  }
+  for (std::size_t first = 2 * kColumns; first < padded; first += kColumns) {
     for (std::size_t column = 0; column < kColumns; ++column) {
-      const std::uint32_t key = keys[first + column];
+      const std::int32_t key = keys[first + column];
       best[column] = key > best[column] ? key : best[column];
     }
   }
-  const std::uint32_t threshold = lower_bound_of_kth(best, job.top_k);
+  const std::int32_t threshold = lower_bound_of_kth(best, job.top_k);
   // Branches here would be coin tosses: everything is written, and counted where it is kept.
   std::size_t columns[kColumns];
   std::size_t column_count = 0;
@@ -94,17 +119,18 @@ SWITCHYARD_ISA_BODY void select_row_body(const RowJob& job) {
   }
   std::size_t count = 0;
   for (std::size_t kept = 0; kept < column_count; ++kept) {
-    for (std::size_t at = columns[kept]; at < job.padded; at += kColumns) {
-      job.candidates[count] = (static_cast<std::uint64_t>(keys[at]) << 32) |
-                              (0xFFFFFFFFU - static_cast<std::uint32_t>(at));
+    for (std::size_t at = columns[kept]; at < padded; at += kColumns) {
+      const auto key = static_cast<std::uint32_t>(keys[at]);
+      candidates[count] = static_cast<std::int64_t>((static_cast<std::uint64_t>(key) << 32) |
+                                                    (0xFFFFFFFFU - static_cast<std::uint32_t>(at)));
       count += keys[at] >= threshold ? 1U : 0U;
     }
   }
-  sort_candidates(job.candidates, count, job.top_k);
+  sort_candidates(candidates, count, job.top_k);
   for (std::size_t slot = 0; slot < job.top_k; ++slot) {
-    job.ids[slot] = slot < count
-                        ? static_cast<std::int32_t>(expert_of_selection_key(job.candidates[slot]))
-                        : kNoExpert;
+    job.ids[slot] = slot < count ? static_cast<std::int32_t>(expert_of_selection_key(
+                                       static_cast<std::uint64_t>(candidates[slot])))
+                                 : kNoExpert;
   }
 }
 
@@ -115,8 +141,8 @@ SWITCHYARD_ISA_VERSIONS(select_row, RowJob)
 RowSelector::RowSelector(std::size_t experts, std::size_t top_k)
     : experts_(experts),
       top_k_(top_k),
-      keys_((experts + kColumns - 1) / kColumns * kColumns, 0),
-      candidates_(keys_.size() + kFewEnough, 0) {}
+      keys_(std::max<std::size_t>(2, (experts + kColumns - 1) / kColumns) * kColumns, kNotValid),
+      candidates_(keys_.size() + kFewEnough, kNoCandidate) {}
 
 void RowSelector::select(std::span<const float> scores, std::span<std::int32_t> ids) {
   SWITCHYARD_CHECK(scores.size() == experts_ && ids.size() == top_k_, "a row of another shape");

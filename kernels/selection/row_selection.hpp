@@ -21,8 +21,8 @@ class RowSelector {
  private:
   std::size_t experts_;
   std::size_t top_k_;
-  std::vector<std::uint32_t> keys_;        // [experts rounded up to whole vectors]; 0 = not valid
-  std::vector<std::uint64_t> candidates_;  // (key, inverted id): greater is better
+  std::vector<std::int32_t> keys_;        // [experts rounded up to whole vectors]
+  std::vector<std::int64_t> candidates_;  // (key, inverted id): greater is better
 };
 
 }  // namespace switchyard

@@ -46,9 +46,40 @@ SWITCHYARD_ISA_BODY void divide_body(const RowJob& job) {
   }
 }
 
+struct ChosenJob {
+  const float* logits;
+  const std::int32_t* ids;  // the first is an expert
+  float* weights;
+  std::size_t slots;
+};
+
+constexpr std::size_t kFewChosen = 8;
+
+/// The usual few choices as one vector. Places beyond the last slot weigh nothing, which the rule
+/// "sums" does not see.
+SWITCHYARD_ISA_BODY void softmax_of_few_body(const ChosenJob& job) {
+  float logits[kFewChosen];
+  for (std::size_t slot = 0; slot < kFewChosen; ++slot) {
+    const std::int32_t id = slot < job.slots ? job.ids[slot] : kNoExpert;
+    logits[slot] = kMinusInfinity;
+    if (id != kNoExpert) {
+      logits[slot] = job.logits[id];
+    }
+  }
+  float terms[kFewChosen];
+  terms_below_top_body({logits, terms, kFewChosen, logits[0]});
+  const float first = add_rounded(add_rounded(terms[0], terms[1]), add_rounded(terms[2], terms[3]));
+  const float last = add_rounded(add_rounded(terms[4], terms[5]), add_rounded(terms[6], terms[7]));
+  const float sum = add_rounded(first, last);
+  for (std::size_t slot = 0; slot < job.slots; ++slot) {
+    job.weights[slot] = divide_rounded(terms[slot], sum);
+  }
+}
+
 SWITCHYARD_ISA_VERSIONS(terms_below_top, RowJob)
 SWITCHYARD_ISA_VERSIONS(sigmoids, RowJob)
 SWITCHYARD_ISA_VERSIONS(divide, RowJob)
+SWITCHYARD_ISA_VERSIONS(softmax_of_few, ChosenJob)
 
 /// A short array on the stack, or a long one on the heap.
 class Scratch {
@@ -103,9 +134,15 @@ void softmax_of_chosen(std::span<const float> logits,
     std::fill(weights.begin(), weights.end(), 0.0F);
     return;
   }
+  if (ids.size() <= kFewChosen) {
+    softmax_of_few({logits.data(), ids.data(), weights.data(), ids.size()});
+    return;
+  }
   for (std::size_t slot = 0; slot < ids.size(); ++slot) {
-    weights[slot] =
-        ids[slot] == kNoExpert ? kMinusInfinity : logits[static_cast<std::size_t>(ids[slot])];
+    weights[slot] = kMinusInfinity;
+    if (ids[slot] != kNoExpert) {
+      weights[slot] = logits[static_cast<std::size_t>(ids[slot])];
+    }
   }
   terms_below_top({weights.data(), weights.data(), weights.size(), weights[0]});
   const float sum = sum_of(weights.data(), weights.size());

@@ -20,7 +20,7 @@ class TensorGather final : public LayerSchedule {
       throw InvalidInput(
           "schedule tensor_gather gathers inside tensor-parallel groups, but "
           "parallel.tensor is 1",
-          {},
+          {"scenario", "#/parallel/tensor"},
           "set parallel.tensor to the GPUs of a node, such as --set "
           "parallel.tensor=8");
     }

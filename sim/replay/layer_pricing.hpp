@@ -75,6 +75,9 @@ class LayerPricer {
   [[nodiscard]] const ExpertRanks& experts_of(std::int64_t step, std::int64_t layer) const;
   [[nodiscard]] TrafficCounter counter_of(std::int64_t step, std::int64_t layer) const;
   [[nodiscard]] CountedLayer count_tokens(const StepLayer& step_layer) const;
+  /// Takes the tokens that skip the layer (column `alive`) out of `rank_tokens` [ranks].
+  void leave_out_skipping(const StepLayer& step_layer,
+                          std::vector<std::int64_t>& rank_tokens) const;
   [[nodiscard]] CountedLayer count_moving_tokens(std::size_t index) const;
   [[nodiscard]] std::vector<std::int32_t> ranks_after(const StepLayer& step_layer) const;
   [[nodiscard]] CountedLayer count_with_capacity(const RoutingTrace& trace,
@@ -82,6 +85,8 @@ class LayerPricer {
                                                  const RankAssignment& ranks) const;
   [[nodiscard]] CountedLayer count_loads(const LoadGroup& group) const;
   [[nodiscard]] bool is_first_layer(std::size_t index) const;
+  /// The scenario's, with what the trace's router sums over all ranks in this layer.
+  [[nodiscard]] ParallelGroups groups_of(std::int64_t layer) const;
   [[nodiscard]] std::vector<PricedPhase> price_pass(const LayerContext& context) const;
   [[nodiscard]] PricedExchange price_exchange(Stage& stage, const Share& share) const;
   [[nodiscard]] PricedPhase price_phase(Stage& stage, const PlannedPhase& planned) const;

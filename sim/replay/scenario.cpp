@@ -191,6 +191,11 @@ class Loader {
   Scenario scenario_;
 };
 
+// What a section that is just a name would call it if it were an object.
+const char* name_key(const std::string& section) {
+  return section == "model" ? "preset" : section == "trace" ? "path" : "name";
+}
+
 }  // namespace
 
 json default_scenario_document() {
@@ -221,6 +226,7 @@ void apply_setting(json& document, const std::string& setting) {
                        "write path=value, such as capacity.factor=1.5");
   }
   json* place = &document;
+  std::string section;
   std::string path = setting.substr(0, equals) + ".";
   while (!path.empty()) {
     const std::size_t dot = path.find('.');
@@ -234,7 +240,7 @@ void apply_setting(json& document, const std::string& setting) {
       continue;
     }
     if (place->is_string()) {  // "capacity=drop" first, "capacity.factor=1" later
-      *place = json{{"name", *place}};
+      *place = json{{name_key(section), *place}};
     }
     if (key.empty() || !(place->is_object() || place->is_null())) {
       throw InvalidInput(fmt::format("\"{}\" leads nowhere in the scenario", setting),
@@ -242,6 +248,7 @@ void apply_setting(json& document, const std::string& setting) {
                          "see switchyard schema scenario");
     }
     place = &(*place)[key];
+    section = key;
   }
   const std::string text = setting.substr(equals + 1);
   const json value = json::parse(text, nullptr, /*allow_exceptions=*/false);

@@ -189,6 +189,49 @@ TEST(Simulate, SuggestsTheNearestRankRule) {
   EXPECT_THAT(run.errors, HasSubstr("did you mean \"contiguous\"?"));
 }
 
+TEST(Simulate, SuggestsTheNearestPass) {
+  const ProgramRun run = run_program({"demo", "--pass", "trainig"});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.errors, HasSubstr("did you mean \"training\"?"));
+}
+
+TEST(Simulate, SaysWhichOfSeveralPlacementsItWrote) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(make_trace(folder, "four.trace", 4).exit_code, 0);
+  const ProgramRun run = run_program({"simulate",
+                                      "--trace",
+                                      "four.trace",
+                                      "--set",
+                                      "model.expert_hidden=64",
+                                      "--set",
+                                      R"(placement={"name":"greedy","period":2})",
+                                      "--placement-out",
+                                      "p.json"},
+                                     folder.path());
+  ASSERT_EQ(run.exit_code, 0) << run.errors;
+  EXPECT_THAT(run.output, HasSubstr("written: p.json (the last of 2 placements, from step 2 on)"));
+}
+
+TEST(Simulate, ExplainsNothingWithoutTimes) {
+  const TemporaryFolder folder;
+  folder.write("counts.csv", "layer,e0,e1,e2,e3,e4,e5,e6,e7\n0,1,2,3,4,5,6,7,8\n");
+  const ProgramRun imported = run_program(
+      {"import", "counts.csv", "-o", "counts.safetensors", "--set", "top_k=1"}, folder.path());
+  ASSERT_EQ(imported.exit_code, 0) << imported.errors;
+  const ProgramRun run = run_program({"simulate",
+                                      "--trace",
+                                      "counts.safetensors",
+                                      "--set",
+                                      "model.hidden=64",
+                                      "--set",
+                                      "model.expert_hidden=64",
+                                      "--explain"},
+                                     folder.path());
+  EXPECT_EQ(run.exit_code, 3);
+  EXPECT_THAT(run.errors, HasSubstr("--explain compares step times"));
+  EXPECT_EQ(run_program({"demo", "--explain", "--explain-layers", "-1"}).exit_code, 2);
+}
+
 TEST(Simulate, TakesAnAbbreviationAsAHint) {
   const ProgramRun run = run_program({"demo", "--set", "compute.device=h100"});
   EXPECT_EQ(run.exit_code, 2);

@@ -8,6 +8,7 @@
 #include "kernels/router.hpp"
 #include "profiler/timeline_importer.hpp"
 #include "sim/all_to_all.hpp"
+#include "sim/cache_policy.hpp"
 #include "sim/capacity.hpp"
 #include "sim/layer_schedule.hpp"
 #include "sim/network/network.hpp"
@@ -49,6 +50,7 @@ TEST(PluginFolders, HoldOneRegisteredComponentPerFile) {
   EXPECT_EQ(stems("sim/all_to_all", ""), registered<AllToAll>());
   EXPECT_EQ(stems("sim/layer_schedule", ""), registered<LayerSchedule>());
   EXPECT_EQ(stems("sim/overlap", ""), registered<Overlap>());
+  EXPECT_EQ(stems("sim/cache_policy", ""), registered<CachePolicy>());
   EXPECT_EQ(stems("sim/network", "_network"), registered<Network>());
   EXPECT_EQ(stems("kernels/routers", ""), registered<Router>());
   EXPECT_EQ(stems("traces/importers", ""), registered<Importer>());

@@ -7,6 +7,7 @@
 #include <omp.h>
 
 #include "kernels/stages/gate_projection.hpp"
+#include "kernels/stages/grouped_pooling.hpp"
 #include "tests/kernels/router_fixture.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "traces/files/safetensors.hpp"
@@ -210,6 +211,35 @@ TEST_F(OwnTensors, OfTheWrongShapeAreRefused) {
   other["gate_name"] = "no such part";
   EXPECT_THROW(make_workload("tensors", other), InvalidInput);
   EXPECT_THROW(make_workload("tensors"), InvalidInput);
+}
+
+TEST(RouteWorkload, RecordsTheScoresThatARouterMakesForItself) {
+  const auto workload = make_workload("latent_clusters", kSmall);
+  const WorkloadShape shape = workload->shape();
+  Matrix<float> hidden(100, shape.hidden);
+  workload->fill_hidden({.step = 0, .layer = 0, .rank = 0}, hidden.view());
+  const auto recorded = [&](const std::string& name, const nlohmann::json& values) {
+    const auto router = make_router(name, values);
+    return route_workload({.workload = *workload,
+                           .router = *router,
+                           .router_name = name,
+                           .router_parameters = values.dump(),
+                           .keeps_logits = true});
+  };
+  const RoutingTrace cosines = recorded("etr", {{"mode", "token"}});
+  const Matrix<float> affinity = grouped_affinity(std::as_const(hidden).view(), shape.experts);
+  const RoutingTrace means = recorded("locmoe", nlohmann::json::object());
+  const Matrix<float> block_means = grouped_means(std::as_const(hidden).view(), shape.experts);
+  const auto first = cosines.chunks()[0];
+  for (std::size_t token = 0; token < 100; ++token) {
+    for (std::size_t expert = 0; expert < shape.experts; ++expert) {
+      ASSERT_EQ(cosines.logits(first)->at(token, expert), affinity(token, expert));
+      ASSERT_EQ(means.logits(means.chunks()[0])->at(token, expert), block_means(token, expert));
+    }
+  }
+  // Clusters are no scores of a token by expert: here the gate's logits are recorded.
+  const RoutingTrace clusters = recorded("ac", nlohmann::json::object());
+  EXPECT_TRUE(clusters.logits(clusters.chunks()[0]).has_value());
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "sim/replay/scenario.hpp"
 
+#include <map>
+
 #include <gtest/gtest.h>
 
 #include "tests/support/expect_error.hpp"
@@ -78,6 +80,22 @@ TEST(Scenario, RefusesNumbersThatClash) {
         (void)load({{"model", "mixtral_8x7b"}});
       },
       "8 experts, but the trace was recorded with 16");
+  for (const auto& [key, words] : std::map<std::string, std::string>{
+           {"top_k", "3 choices per token, but the trace was recorded with 2"},
+           {"hidden", "3 numbers per token, but the trace was recorded with 1024"},
+           {"experts", "3 experts, but the trace was recorded with 16"}}) {
+    expect_error<InvalidInput>([&] { (void)load({{"model", {{key, 3}}}}); }, words);
+  }
+  expect_error<InvalidInput>(
+      [] {
+        (void)load({{"model", {{"layers", 1}}}});
+      },
+      "the model has 1 MoE layers, but the trace was recorded with 2");
+  expect_error<InvalidInput>(
+      [] {
+        (void)load({{"model", {{"zero_cost_experts", 16}}}});
+      },
+      "16 zero-cost experts of 16 leave none with weights");
   expect_error<InvalidInput>(
       [] {
         (void)load({{"capacity", {{"name", "drop"}, {"factor", -1}}}});
@@ -97,6 +115,12 @@ TEST(Settings, ReachAnyDepthAndReadJsonOrText) {
   apply_setting(doc, "wire.dispatch=fp8");
   EXPECT_EQ(doc["capacity"], (json{{"name", "drop"}, {"factor", 1.5}}));
   EXPECT_EQ(doc["wire"]["dispatch"], "fp8");
+  doc["model"] = "mixtral_8x7b";  // as --model says it
+  doc["trace"] = "my.trace";
+  apply_setting(doc, "model.dtype=fp8");
+  apply_setting(doc, "trace.assign_ranks=contiguous");
+  EXPECT_EQ(doc["model"], (json{{"preset", "mixtral_8x7b"}, {"dtype", "fp8"}}));
+  EXPECT_EQ(doc["trace"]["path"], "my.trace");
   expect_error<InvalidInput>([&] { apply_setting(doc, "nonsense"); }, "path=value");
   expect_error<InvalidInput>([&] { apply_setting(doc, "seed.x=1"); }, "leads nowhere");
 }

@@ -109,8 +109,10 @@ class ExactRun {
 
   bool step() {
     const double next_end = ends_.time();
-    const double next_finish = finishes_.empty() ? kNever : finishes_.top().first;
-    const double next_other = std::min(source_.next_time(), next_finish);
+    double next_other = source_.next_time();
+    if (!finishes_.empty()) {
+      next_other = std::min(next_other, finishes_.top().first);
+    }
     if (next_end == kNever && next_other == kNever) {
       return false;
     }

@@ -1,9 +1,7 @@
 // Counters of the routers that look at hidden states against a committed table, and the overhead of
 // Adaptive Clustering over a plain gate (check ACM-4 of the design notes).
 #include <algorithm>
-#include <fstream>
 #include <map>
-#include <sstream>
 #include <tuple>
 
 #include <fmt/core.h>
@@ -13,7 +11,7 @@
 #include "kernels/hidden/clustered_gate.hpp"
 #include "kernels/router.hpp"
 #include "tests/emulation/hidden/every_device.hpp"
-#include "tests/support/folders.hpp"
+#include "tests/emulation/routers/budget_tables.hpp"
 
 namespace switchyard {
 namespace {
@@ -65,6 +63,8 @@ void run_stage(const std::string& stage, const Workload& workload) {
   } else if (stage == "cluster_weights") {
     cluster_weights_on_device(
         workload.hidden.view(), workload.labels, workload.gate.rows(), ClusterWeightOptions{});
+  } else if (stage == "lory") {
+    workload.route("lory", {{"k", 8}, {"segment_length", 64}}, 0);
   } else if (stage == "locmoe") {
     workload.route("locmoe", none, 0);
   } else if (stage == "etr_token") {
@@ -105,25 +105,9 @@ StageCounters count_stage(const CompiledKernels& compiled,
                        .wavefronts = a_token(counters.shared_wavefronts)};
 }
 
-std::vector<std::vector<std::string>> budget_table() {
-  std::ifstream file(testing::source_folder() / "tests/emulation/hidden/hidden_budgets.csv");
-  std::vector<std::vector<std::string>> rows;
-  for (std::string line; std::getline(file, line);) {
-    if (line.empty() || line[0] == '#') {
-      continue;
-    }
-    std::istringstream cells(line);
-    auto& row = rows.emplace_back();
-    for (std::string cell; std::getline(cells, cell, ',');) {
-      row.push_back(cell);
-    }
-  }
-  return rows;
-}
-
 TEST(HiddenBudgets, CountersStayWithinTheCommittedTable) {
   SWITCHYARD_NEEDS_COMPILED_KERNELS();
-  const auto table = budget_table();
+  const auto table = budget_rows("tests/emulation/hidden/hidden_budgets.csv");
   ASSERT_FALSE(table.empty());
   for (const auto& row : table) {
     ASSERT_EQ(row.size(), 6U);

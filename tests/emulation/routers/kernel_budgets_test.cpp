@@ -1,21 +1,20 @@
 // Gates on what nvcc and ptxas made of the kernels: counters of the PTX machine against a committed
 // table, registers against a committed ceiling, and no spills at all.
 #include <algorithm>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include "kernels/device/complete_route_on_device.hpp"
 #include "kernels/device/dispatch_layout_on_device.hpp"
 #include "tests/emulation/devices/ptx_device.hpp"
 #include "tests/emulation/ptx/compiled_kernels.hpp"
+#include "tests/emulation/routers/budget_tables.hpp"
 #include "tests/emulation/routers/device_routers.hpp"
 #include "tests/emulation/routers/group_top_k_runs.hpp"
 #include "tests/emulation/routers/layout_runs.hpp"
 #include "tests/emulation/routers/top_k_runs.hpp"
-#include "tests/support/folders.hpp"
 
 namespace switchyard {
 namespace {
@@ -25,22 +24,8 @@ constexpr std::int32_t kTokens = 256;
 // it, the budget is out of date.
 constexpr double kProgress = 0.9;
 
-/// The rows of a table beside this file, split at commas; '#' starts a comment line.
 std::vector<std::vector<std::string>> table(const std::string& name) {
-  std::ifstream file(testing::source_folder() / "tests/emulation/routers" / name);
-  EXPECT_TRUE(file) << name;
-  std::vector<std::vector<std::string>> rows;
-  for (std::string line; std::getline(file, line);) {
-    if (line.empty() || line[0] == '#') {
-      continue;
-    }
-    std::istringstream cells(line);
-    auto& row = rows.emplace_back();
-    for (std::string cell; std::getline(cells, cell, ',');) {
-      row.push_back(cell);
-    }
-  }
-  return rows;
+  return budget_rows("tests/emulation/routers/" + name);
 }
 
 /// One budget of a table row, held against every architecture.
@@ -161,6 +146,33 @@ TEST(KernelBudgets, LayoutCountersStayWithinTheCommittedTable) {
       const DeviceStandIn stand_in(device);
       dispatch_layout_on_device(input.request(), 256);
       budgets.spend(device.counters(), kLayoutTokens, compiled.module.target);
+    }
+    budgets.expect_up_to_date();
+  }
+}
+
+TEST(KernelBudgets, CompleteRouteCountersStayWithinTheCommittedTable) {
+  SWITCHYARD_NEEDS_COMPILED_KERNELS();
+  for (const auto& row : table("complete_route_budgets.csv")) {
+    ASSERT_EQ(row.size(), 7U);
+    const auto tokens = static_cast<std::size_t>(std::stoul(row[0]));
+    const auto experts = static_cast<std::size_t>(std::stoul(row[1]));
+    const std::size_t launches = std::stoul(row[3]);
+    const Matrix<float> logits = normal_matrix(tokens, experts, 9);
+    std::vector<std::int32_t> ranks;
+    for (std::size_t expert = 0; expert < experts; ++expert) {
+      ranks.push_back(static_cast<std::int32_t>(expert % 32));
+    }
+    CounterBudgets budgets(
+        row, 4, fmt::format("complete route, {} tokens, {} experts", tokens, experts));
+    for (const CompiledKernels& compiled : compiled_kernels()) {
+      PtxDevice device(compiled.module);
+      const DeviceStandIn stand_in(device);
+      complete_route_on_device(logits.view(),
+                               {.slots = std::stoul(row[2])},
+                               {.expert_to_rank = ranks, .ranks = 32, .ranks_per_node = 8});
+      EXPECT_EQ(device.launches(), launches);
+      budgets.spend(device.counters(), static_cast<std::int32_t>(tokens), compiled.module.target);
     }
     budgets.expect_up_to_date();
   }

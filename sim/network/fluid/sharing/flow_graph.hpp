@@ -15,7 +15,9 @@ namespace switchyard {
 inline constexpr std::uint32_t kNone = 0xffffffffU;
 
 /// The two halves of a route.
-enum Side : std::uint8_t { kSourceSide = 0, kDestinationSide = 1 };
+using Side = std::uint8_t;
+inline constexpr Side kSourceSide = 0;
+inline constexpr Side kDestinationSide = 1;
 
 /// A link of a chain; the flows of the chain put `share` of their rate on it (below 1 where a route
 /// is spread over several equal paths).

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <tuple>
 #include <utility>
 
 #include "sim/network/fluid/sharing/vector_clones.hpp"
@@ -123,9 +122,11 @@ void LiveFlows::sort_by_start(std::uint32_t near_chain) {
     listed.emplace_back(flow_of_entry_[entry], far_of_entry_[entry]);
   }
   std::ranges::stable_sort(listed, is_before, &std::pair<std::uint32_t, std::uint32_t>::first);
-  for (std::size_t k = 0; k < listed.size(); ++k) {
-    std::tie(flow_of_entry_[first_[near_chain] + k], far_of_entry_[first_[near_chain] + k]) =
-        listed[k];
+  std::uint32_t entry = first_[near_chain];
+  for (const auto& [flow, far] : listed) {
+    flow_of_entry_[entry] = flow;
+    far_of_entry_[entry] = far;
+    ++entry;
   }
 }
 

@@ -146,6 +146,7 @@ TEST(MoEPlusPlus, FillsHeterogeneousCapacityWithAllSlots) {
   EXPECT_EQ(loads[0], 0.75 * free_room);  // uniform demand is 200: ordinary experts overflow
 }
 
+// MOMA-1.
 TEST(MoMa, BalancesExactlyInsideAModalityAndByTokensBetweenThem) {
   constexpr std::size_t kTokens = 800;
   const Matrix<float> logits = normal_matrix(kTokens, 8, 7);

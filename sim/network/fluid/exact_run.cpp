@@ -19,7 +19,8 @@ constexpr double kMergeStep = 1e-13;  // relative to the time since the last eve
 constexpr double kMergeTime = 1e-15;  // relative to the time since the start
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
-/// Which part's time comes first: a tournament.
+/// Which part has the earliest time; a change costs the logarithm of the parts, for each node of a
+/// tree has the earlier of two.
 class EarliestPart {
  public:
   explicit EarliestPart(std::size_t parts)

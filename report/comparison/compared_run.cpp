@@ -13,10 +13,6 @@ namespace {
 
 constexpr double kNanosecond = 1e-9;
 
-std::size_t at(MoePhase phase) {
-  return static_cast<std::size_t>(phase);
-}
-
 std::string rank_name(const TimelineProcess& process, std::size_t index) {
   return process.rank >= 0 ? fmt::format("rank {}", process.rank)
                            : fmt::format("process {}", index);
@@ -31,7 +27,7 @@ void add_known(double& sum, double value) {
 PhaseCell ComparedRun::mean(MoePhase phase) const {
   PhaseCell sum;
   for (const auto& rank : phases) {
-    const PhaseCell& cell = rank[at(phase)];
+    const PhaseCell& cell = rank[phase_index(phase)];
     sum.time_s += cell.time_s;
     sum.count += cell.count;
     sum.bytes_time_s += cell.bytes_time_s;
@@ -47,8 +43,8 @@ PhaseCell ComparedRun::mean(MoePhase phase) const {
   sum.bytes_time_s /= count;
   sum.bytes = sum.bytes < 0 ? -1 : sum.bytes / count;
   sum.wait_s = sum.wait_s < 0 ? -1 : sum.wait_s / count;
-  if (mean_bytes[at(phase)]) {
-    sum.bytes = *mean_bytes[at(phase)];
+  if (mean_bytes[phase_index(phase)]) {
+    sum.bytes = *mean_bytes[phase_index(phase)];
     sum.bytes_time_s = sum.time_s;
   }
   sum.count = std::llround(static_cast<double>(sum.count) / count);
@@ -88,7 +84,7 @@ ComparedRun measured_run(const EventTimeline& timeline,
       cells[phase].bytes_time_s = static_cast<double>(total.timed_bytes_ns) * kNanosecond;
       all_s += cells[phase].time_s;
     }
-    unknown_s += cells[at(MoePhase::Unclassified)].time_s;
+    unknown_s += cells[phase_index(MoePhase::Unclassified)].time_s;
   }
   std::int64_t first_ns = INT64_MAX;
   for (std::size_t i = 0; i < timeline.events.size(); ++i) {
@@ -104,7 +100,7 @@ ComparedRun measured_run(const EventTimeline& timeline,
     }
     const MoePhase phase = assignment.phases[i];
     if (waits[i] >= 0) {
-      add_known(run.phases[event.process][at(phase)].wait_s,
+      add_known(run.phases[event.process][phase_index(phase)].wait_s,
                 static_cast<double>(waits[i]) * kNanosecond);
     }
     run.intervals.push_back(

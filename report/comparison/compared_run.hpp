@@ -25,6 +25,11 @@ struct PhaseCell {
   double wait_s = -1;
 };
 
+/// Index into the phases of a rank.
+inline std::size_t phase_index(MoePhase phase) {
+  return static_cast<std::size_t>(phase);
+}
+
 /// An interval for the overlaid timeline.
 struct RunInterval {
   std::int32_t row = 0;  // index into ComparedRun::ranks

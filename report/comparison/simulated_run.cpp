@@ -16,14 +16,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double kNanosecond = 1e-9;
-
 std::int64_t nanoseconds(double seconds) {
-  return std::llround(seconds / kNanosecond);
-}
-
-std::size_t at(MoePhase phase) {
-  return static_cast<std::size_t>(phase);
+  constexpr double kUnit = 1e-9;
+  return std::llround(seconds / kUnit);
 }
 
 // Work is told apart by the name of the phase: a layer may hold attention, merging of experts and
@@ -108,7 +103,7 @@ void fill(ComparedRun& run, const std::vector<SimulatedEvent>& events) {
       waited_s[event.rank] += event.duration_s;
       continue;
     }
-    PhaseCell& cell = run.phases[row][at(event.phase)];
+    PhaseCell& cell = run.phases[row][phase_index(event.phase)];
     cell.time_s += event.duration_s;
     cell.count += 1;
     if (event.is_collective) {
@@ -125,7 +120,8 @@ void read_bytes(const SqliteDatabase& database, ComparedRun& run) {
                         "SELECT lane, phase, sum(bytes) FROM phase WHERE lane != 'compute' "
                         "GROUP BY lane, phase ORDER BY lane, phase");
   while (query.step()) {
-    std::optional<double>& bytes = run.mean_bytes[at(phase_of(query.text(0), query.text(1)))];
+    std::optional<double>& bytes =
+        run.mean_bytes[phase_index(phase_of(query.text(0), query.text(1)))];
     bytes = bytes.value_or(0) + query.real(2) / static_cast<double>(run.ranks.size());
   }
 }
@@ -234,8 +230,8 @@ ComparedRun simulated_run(const json& document, const std::string& label) {
   const auto set = [&](MoePhase phase, const char* key) {
     const json& value = document["total"].value(key, json());
     if (value.is_number()) {
-      cells[at(phase)].time_s = value.get<double>();
-      cells[at(phase)].count = std::ssize(document["layers"]);
+      cells[phase_index(phase)].time_s = value.get<double>();
+      cells[phase_index(phase)].count = std::ssize(document["layers"]);
     }
   };
   set(MoePhase::Dispatch, "dispatch_s");

@@ -84,7 +84,11 @@ class Trace:
 
     def price_at_width(self, hidden):
         """States were routed at a small width; the file now says the width that is sent."""
-        self.header["__metadata__"]["hidden"] = str(hidden)
+        metadata = self.header["__metadata__"]
+        if "router_allreduce_bytes" in metadata:
+            routed_bytes = int(metadata["router_allreduce_bytes"])
+            metadata["router_allreduce_bytes"] = str(routed_bytes * hidden // int(metadata["hidden"]))
+        metadata["hidden"] = str(hidden)
         text = json.dumps(self.header).encode()
         text += b" " * (-len(text) % 8)
         pathlib.Path(self.path).write_bytes(len(text).to_bytes(8, "little") + text

@@ -1,6 +1,6 @@
 // Every router of logits against a float64 judge, on the rows that go wrong first. The CPU form is
 // judged; that every other executor gives its bits is tested in tests/emulation, where top_k and
-// group_limited_top_k have judges of their own.
+// group_limited_top_k have judges of their own. random and hash look at no logits.
 #include <algorithm>
 #include <cmath>
 #include <limits>

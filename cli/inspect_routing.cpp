@@ -12,17 +12,17 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::size_t kFullTable = 40;
-constexpr std::size_t kShortTable = 20;
+constexpr std::size_t kFullLayerTable = 40;
+constexpr std::size_t kShortLayerTable = 20;
 
 std::string layer_table(std::vector<LayerSummary> layers, bool all_layers) {
   const std::size_t total = layers.size();
-  const bool is_cut = !all_layers && total > kFullTable;
+  const bool is_cut = !all_layers && total > kFullLayerTable;
   if (is_cut) {
     std::stable_sort(layers.begin(), layers.end(), [](const auto& left, const auto& right) {
       return left.imbalance > right.imbalance;
     });
-    layers.resize(kShortTable);
+    layers.resize(kShortLayerTable);
   }
   TextTable table({{"layer"},
                    {"selections"},
@@ -41,8 +41,9 @@ std::string layer_table(std::vector<LayerSummary> layers, bool all_layers) {
                fmt::format("{}", layer.idle_experts)});
   }
   const std::string title =
-      is_cut ? fmt::format("the {} least balanced of {} layers (all: -v)\n", kShortTable, total)
-             : "load of the experts by layer (imbalance = max / mean)\n";
+      is_cut
+          ? fmt::format("the {} least balanced of {} layers (all: -v)\n", kShortLayerTable, total)
+          : "load of the experts by layer (imbalance = max / mean)\n";
   return title + table.text();
 }
 

@@ -63,6 +63,7 @@ endif()
 if(SWITCHYARD_HAS_CUPTI)
   target_link_libraries(switchyard PRIVATE $<BUILD_INTERFACE:switchyard_cupti_headers>)
 endif()
+switchyard_unity(switchyard)
 set_target_properties(switchyard PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
 
 if(simgrid_module_sources)
@@ -96,6 +97,7 @@ if(program_sources)
   add_executable(switchyard_program ${program_sources})
   target_link_libraries(switchyard_program PRIVATE
     switchyard switchyard_warnings fmt::fmt Boost::program_options)
+  switchyard_unity(switchyard_program)
   set_target_properties(switchyard_program PROPERTIES
     OUTPUT_NAME switchyard INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
   if(TARGET switchyard_simgrid)

@@ -19,42 +19,42 @@ std::string list_text(const std::vector<Number>& numbers) {
 }
 
 // Binds a row's values in order; "not recorded" becomes NULL.
-class Row {
+class RowToWrite {
  public:
-  explicit Row(SqliteStatement& statement) : statement_(statement) {}
+  explicit RowToWrite(SqliteStatement& statement) : statement_(statement) {}
 
-  Row& whole(std::int64_t value) {
+  RowToWrite& whole(std::int64_t value) {
     statement_.bind(next_++, value);
     return *this;
   }
 
-  Row& known(std::int64_t value) { return value == -1 ? null() : whole(value); }
+  RowToWrite& known(std::int64_t value) { return value == -1 ? null() : whole(value); }
 
-  Row& real(double value) {
+  RowToWrite& real(double value) {
     if (value < 0) {
       return null();
     }
     return number(value);
   }
 
-  Row& number(double value) {
+  RowToWrite& number(double value) {
     statement_.bind(next_++, value);
     return *this;
   }
 
-  Row& text(std::string_view value) {
+  RowToWrite& text(std::string_view value) {
     statement_.bind(next_++, value);
     return *this;
   }
 
-  Row& name(NameId id) { return known(id.value); }
+  RowToWrite& name(NameId id) { return known(id.value); }
 
   template <class T>
-  Row& list(const std::vector<T>& values) {
+  RowToWrite& list(const std::vector<T>& values) {
     return values.empty() ? null() : text(list_text(values));
   }
 
-  Row& null() {
+  RowToWrite& null() {
     statement_.bind_null(next_++);
     return *this;
   }
@@ -73,7 +73,7 @@ void write_processes(const SqliteDatabase& database, const TimelineTables& table
   SqliteStatement insert(database, insert_statement("process", 6));
   for (std::size_t i = 0; i < tables.processes.size(); ++i) {
     const TimelineProcess& process = tables.processes[i];
-    Row row(insert);
+    RowToWrite row(insert);
     row.whole(static_cast<std::int64_t>(i))
         .known(process.rank)
         .known(process.world_size)
@@ -88,7 +88,7 @@ void write_processes(const SqliteDatabase& database, const TimelineTables& table
   }
   SqliteStatement insert_device(database, insert_statement("device", 5));
   for (const TimelineDevice& device : tables.devices) {
-    Row(insert_device)
+    RowToWrite(insert_device)
         .whole(device.process)
         .whole(device.device)
         .text(device.name)
@@ -101,7 +101,7 @@ void write_processes(const SqliteDatabase& database, const TimelineTables& table
 void write_totals(const SqliteDatabase& database, const TimelineTables& tables) {
   SqliteStatement summary(database, insert_statement("summary", 8));
   for (const EventSummary& entry : tables.summaries) {
-    Row(summary)
+    RowToWrite(summary)
         .whole(static_cast<std::int64_t>(entry.kind))
         .name(entry.name)
         .whole(entry.process)
@@ -114,7 +114,7 @@ void write_totals(const SqliteDatabase& database, const TimelineTables& tables) 
   }
   SqliteStatement timing(database, insert_statement("timing", 10));
   for (const CollectiveTiming& entry : tables.timings) {
-    Row(timing)
+    RowToWrite(timing)
         .name(entry.operation)
         .name(entry.data_type)
         .known(entry.ranks)
@@ -129,7 +129,7 @@ void write_totals(const SqliteDatabase& database, const TimelineTables& tables) 
   }
   SqliteStatement counter(database, insert_statement("counter", 5));
   for (const CounterValue& entry : tables.counters) {
-    Row(counter)
+    RowToWrite(counter)
         .whole(entry.process)
         .name(entry.kernel)
         .text(entry.counter)
@@ -141,7 +141,7 @@ void write_totals(const SqliteDatabase& database, const TimelineTables& tables) 
 
 void write_words(const SqliteDatabase& database, const TimelineTables& tables) {
   SqliteStatement timeline(database, insert_statement("timeline", 4));
-  Row(timeline)
+  RowToWrite(timeline)
       .whole(kTimelineFormatVersion)
       .text(kProgramVersion)
       .text(tables.format)
@@ -149,18 +149,21 @@ void write_words(const SqliteDatabase& database, const TimelineTables& tables) {
       .insert();
   SqliteStatement name(database, insert_statement("name", 2));
   for (std::size_t i = 0; i < tables.names.size(); ++i) {
-    Row(name).whole(static_cast<std::int64_t>(i)).text(tables.names.text(NameId(i))).insert();
+    RowToWrite(name)
+        .whole(static_cast<std::int64_t>(i))
+        .text(tables.names.text(NameId(i)))
+        .insert();
   }
   SqliteStatement kind(database, insert_statement("event_kind", 2));
   for (std::size_t i = 0; i < kEventKinds; ++i) {
-    Row(kind)
+    RowToWrite(kind)
         .whole(static_cast<std::int64_t>(i))
         .text(event_kind_name(static_cast<EventKind>(i)))
         .insert();
   }
   SqliteStatement note(database, insert_statement("note", 3));
   for (const TimelineNote& entry : tables.notes) {
-    Row(note).text(note_kind_name(entry.kind)).text(entry.text).whole(entry.count).insert();
+    RowToWrite(note).text(note_kind_name(entry.kind)).text(entry.text).whole(entry.count).insert();
   }
 }
 
@@ -198,7 +201,7 @@ void TimelineWriter::add(const TimelineEvent& event) {
   const std::string fault =
       event_fault(event, tables, static_cast<std::size_t>(state_->collectives));
   SWITCHYARD_CHECK(fault.empty(), "event not fit for a timeline: " + fault);
-  Row(*state_->event)
+  RowToWrite(*state_->event)
       .whole(event.process)
       .whole(static_cast<std::int64_t>(event.kind))
       .name(event.name)
@@ -215,7 +218,7 @@ void TimelineWriter::add(const TimelineEvent& event) {
 }
 
 std::int32_t TimelineWriter::add(const CollectiveDetail& detail) {
-  Row(*state_->collective)
+  RowToWrite(*state_->collective)
       .whole(state_->collectives)
       .name(detail.operation)
       .name(detail.data_type)

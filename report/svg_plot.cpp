@@ -12,7 +12,7 @@
 namespace switchyard {
 namespace {
 
-constexpr double kWidth = 720;
+constexpr double kPlotWidth = 720;
 constexpr double kHeight = 400;
 constexpr double kLeft = 62;
 constexpr double kRight = 150;  // names of the series
@@ -107,12 +107,12 @@ std::string frame(const Plot& plot, const Axis& x, const Axis& y) {
       "height=\"{1}\" font-family=\"sans-serif\" font-size=\"11\" role=\"img\">\n"
       "<title>{2}</title>\n<rect width=\"{0}\" height=\"{1}\" fill=\"#fff\"/>\n"
       "<text x=\"{3}\" y=\"18\" font-size=\"13\" font-weight=\"bold\">{2}</text>\n",
-      kWidth,
+      kPlotWidth,
       kHeight,
       escaped(plot.title),
       kLeft);
   const double bottom = kHeight - kBottom;
-  const double right = kWidth - kRight;
+  const double right = kPlotWidth - kRight;
   for (const double tick : x.ticks()) {
     text += fmt::format(
         "<path d=\"M{0:.1f} {1}V{2}\" stroke=\"#ddd\"/><text x=\"{0:.1f}\" y=\"{3}\" "
@@ -186,7 +186,7 @@ std::string series_text(const PlotSeries& series,
       colour,
       path,
       dots,
-      kWidth - kRight + 8,
+      kPlotWidth - kRight + 8,
       name_position + 4,
       escaped(series.name));
 }
@@ -204,7 +204,7 @@ std::string plot_svg(const Plot& plot) {
     }
   }
   SWITCHYARD_CHECK(x_range.high > 0, "a plot has at least one point");
-  const Axis x(x_range, kLeft, kWidth - kRight);
+  const Axis x(x_range, kLeft, kPlotWidth - kRight);
   const Axis y(y_range, kHeight - kBottom, kTop);
   std::string text = frame(plot, x, y);
   const std::vector<double> positions = name_positions(plot, y);

@@ -12,8 +12,8 @@ namespace switchyard {
 namespace {
 
 constexpr std::array<std::string_view, 3> kForms{"full", "mpo", "rank_one"};
-constexpr std::int64_t kMostFactors = 16;
-constexpr std::int64_t kLargestFactor = 1 << 20;
+constexpr std::int64_t kMostMpoFactors = 16;
+constexpr std::int64_t kLargestMpoFactor = 1 << 20;
 constexpr std::int64_t kLargestProduct = std::int64_t{1} << 40;
 
 std::vector<std::int64_t> read_factors(Parameters& parameters,
@@ -27,7 +27,7 @@ std::vector<std::int64_t> read_factors(Parameters& parameters,
   }
   for (const nlohmann::json& value : given) {
     if (!value.is_number_integer() || value.get<std::int64_t>() < 1 ||
-        value.get<std::int64_t>() > kLargestFactor) {
+        value.get<std::int64_t>() > kLargestMpoFactor) {
       throw InvalidInput(fmt::format("{} is no factor of a width", value.dump()), where);
     }
     factors.push_back(value.get<std::int64_t>());
@@ -125,7 +125,7 @@ void check_weight_form(const ModelCost& model, const Location& where) {
   }
   const std::size_t count = form.input_factors.size();
   const bool has_centre = count == form.output_factors.size() && count % 2 == 1 &&
-                          count <= static_cast<std::size_t>(kMostFactors);
+                          count <= static_cast<std::size_t>(kMostMpoFactors);
   if (!has_centre) {
     throw InvalidInput(fmt::format("{} input and {} output factors: wanted the same odd number, so "
                                    "that one tensor is central",

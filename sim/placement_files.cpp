@@ -12,13 +12,12 @@
 #include "core/files/json_file.hpp"
 #include "core/files/text_reader.hpp"
 #include "traces/reading/placement_table.hpp"
+#include "traces/routing_trace.hpp"
 
 namespace switchyard {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::int64_t kMostExperts = 1 << 20;
 
 std::vector<std::int32_t> whole_numbers(const json& list, const Location& where) {
   if (!list.is_array()) {

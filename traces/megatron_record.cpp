@@ -13,8 +13,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::int64_t kMostExperts = 1 << 20;
-
 // Reads a record without building a document: nearly all of it is one long list of ids.
 class RecordReader final : public nlohmann::json_sax<json> {
  public:

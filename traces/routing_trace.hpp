@@ -36,6 +36,8 @@ struct Chunk {
 
 /// Expert id of an empty choice: fewer than k experts, skipped, or dropped by the router.
 inline constexpr std::int32_t kNoExpert = -1;
+/// More experts than any file may claim: a bound for ids that are read.
+inline constexpr std::int64_t kMostExperts = std::int64_t{1} << 20;
 
 /// A view of rows of expert ids, [rows, k], in whichever integer type the file has.
 class ExpertIds {

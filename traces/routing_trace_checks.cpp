@@ -12,7 +12,6 @@
 namespace switchyard {
 namespace {
 
-constexpr std::int64_t kMostExperts = std::int64_t{1} << 20U;
 constexpr std::int64_t kMostRanks = std::int64_t{1} << 20U;
 
 bool is_one_of(TensorType type, std::initializer_list<TensorType> allowed) {

@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kTargetMedian = 0.05;
 constexpr double kTargetP95 = 0.15;
-constexpr std::size_t kWorstRows = 4;
+constexpr std::size_t kWorstRowsOfPage = 4;
 
 struct Outcome {
   const ValidationDataset* dataset = nullptr;
@@ -119,7 +119,8 @@ std::string worst_rows(const CalibratedRows& rows) {
   std::string text;
   for (const std::size_t index : order) {
     const Prediction& prediction = rows.predictions[index];
-    if (!prediction.is_held_out || std::ranges::count(text, '\n') >= std::ptrdiff_t{kWorstRows}) {
+    if (!prediction.is_held_out ||
+        std::ranges::count(text, '\n') >= std::ptrdiff_t{kWorstRowsOfPage}) {
       continue;
     }
     text += fmt::format("| {} | {} | {:.1f} us | {:.1f} us | {:+.1f} % |\n",

@@ -16,8 +16,8 @@
 namespace switchyard {
 namespace {
 
-constexpr std::int64_t kMostRanks = 1'000'000;
-constexpr std::int64_t kLargestSeed = std::int64_t{1} << 53U;
+constexpr std::int64_t kMostMeasuredRanks = 1'000'000;
+constexpr std::int64_t kLargestHoldOutSeed = std::int64_t{1} << 53U;
 
 std::vector<std::string> family_names() {
   std::vector<std::string> names;
@@ -62,12 +62,13 @@ CalibrationRequest request_of(const ParsedOptions& options) {
   request.selection = options.texts("select");
   request.hold_out = options.text_or("hold-out", "");
   request.fixed = options.texts("fix");
-  request.seed = static_cast<std::uint64_t>(options.integer("seed", {0, kLargestSeed}).value_or(1));
+  request.seed =
+      static_cast<std::uint64_t>(options.integer("seed", {0, kLargestHoldOutSeed}).value_or(1));
   request.defaults = {
       .experts = options.integer("experts", {1, 1 << 20}).value_or(0),
       .experts_per_rank = options.integer("experts-per-rank", {1, 1 << 20}).value_or(0),
-      .ranks = options.integer("ranks", {2, kMostRanks}).value_or(0),
-      .nodes = options.integer("nodes", {1, kMostRanks}).value_or(0),
+      .ranks = options.integer("ranks", {2, kMostMeasuredRanks}).value_or(0),
+      .nodes = options.integer("nodes", {1, kMostMeasuredRanks}).value_or(0),
       .importer_settings = options.texts("set"),
       .bytes_definition = options.text_or("bytes-definition", "")};
   if (!request.defaults.bytes_definition.empty()) {

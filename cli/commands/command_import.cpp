@@ -14,7 +14,7 @@
 namespace switchyard {
 namespace {
 
-constexpr std::int64_t kMostRanks = 1'000'000;
+constexpr std::int64_t kMostSourceRanks = 1'000'000;
 
 using nlohmann::ordered_json;
 
@@ -25,7 +25,7 @@ std::vector<std::string> assigning_rules() {
 // Gives tokens their ranks if that was asked for.
 RoutingData assigned(RoutingData routing, const ParsedOptions& options) {
   const auto rule = options.text("assign-ranks");
-  const auto ranks = options.integer("ranks", {1, kMostRanks});
+  const auto ranks = options.integer("ranks", {1, kMostSourceRanks});
   if (!rule) {
     if (ranks) {
       throw InvalidInput("only means something with --assign-ranks", {"--ranks", ""});

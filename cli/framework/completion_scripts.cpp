@@ -20,7 +20,7 @@ std::vector<std::string> names_of(const Option& option) {
 }
 
 // Single quotes end, an escaped one, and a new start: the one way that all three shells read alike.
-std::string quoted(const std::string& text) {
+std::string in_quotes(const std::string& text) {
   std::string result = "'";
   for (const char c : text) {
     result += c == '\'' ? std::string("'\\''") : std::string(1, c);
@@ -52,7 +52,7 @@ std::string bash_value_cases(const CommandSketch& command) {
       pattern += fmt::format("|{}:-{}", command.name, option.letter);
     }
     const auto names = names_of(option);
-    const std::string source = option.values.is_path ? "-f" : "-W " + quoted(joined(names));
+    const std::string source = option.values.is_path ? "-f" : "-W " + in_quotes(joined(names));
     const std::string both = option.values.is_path || names.empty() ? source : source + " -f";
     text += fmt::format(
         "    {}) COMPREPLY=($(compgen {} -- \"$current\")); return ;;\n", pattern, both);
@@ -88,11 +88,11 @@ std::string zsh_case(const CommandSketch& command) {
     if (!option.placeholder.empty()) {
       row += ":" + option.placeholder + ":" + zsh_values(option);
     }
-    text += " \\\n        " + quoted(row);
+    text += " \\\n        " + in_quotes(row);
   }
   for (const Option& argument : command.options.arguments()) {
     text += " \\\n        " +
-            quoted((argument.repeats ? "*:" : ":") + argument.name + ":" + zsh_values(argument));
+            in_quotes((argument.repeats ? "*:" : ":") + argument.name + ":" + zsh_values(argument));
   }
   return text + " ;;\n";
 }
@@ -107,10 +107,10 @@ std::string fish_option(const std::string& command, const Option& option) {
     const auto names = names_of(option);
     row += option.values.is_path ? " -rF" : " -x";
     if (!names.empty()) {
-      row += " -a " + quoted(joined(names));
+      row += " -a " + in_quotes(joined(names));
     }
   }
-  return row + " -d " + quoted(option.sentence) + "\n";
+  return row + " -d " + in_quotes(option.sentence) + "\n";
 }
 
 }  // namespace
@@ -122,7 +122,8 @@ std::string bash_completion(const std::vector<CommandSketch>& commands) {
   for (const CommandSketch& command : commands) {
     names.push_back(command.name);
     values += bash_value_cases(command);
-    words += fmt::format("    {}) words={} ;;\n", command.name, quoted(joined(all_words(command))));
+    words +=
+        fmt::format("    {}) words={} ;;\n", command.name, in_quotes(joined(all_words(command))));
   }
   return fmt::format(
       "# bash completion of switchyard; load with: source <(switchyard completion bash)\n"
@@ -138,7 +139,7 @@ std::string bash_completion(const std::vector<CommandSketch>& commands) {
       "  COMPREPLY=($(compgen -W \"$words\" -f -- \"$current\"))\n"
       "}}\n"
       "complete -o filenames -F _switchyard switchyard\n",
-      quoted(joined(names) + " --help --version"),
+      in_quotes(joined(names) + " --help --version"),
       values,
       words);
 }
@@ -147,7 +148,7 @@ std::string zsh_completion(const std::vector<CommandSketch>& commands) {
   std::string described;
   std::string cases;
   for (const CommandSketch& command : commands) {
-    described += "    " + quoted(command.name + ":" + command.summary) + "\n";
+    described += "    " + in_quotes(command.name + ":" + command.summary) + "\n";
     cases += zsh_case(command);
   }
   return fmt::format(
@@ -174,7 +175,7 @@ std::string fish_completion(const std::vector<CommandSketch>& commands) {
   for (const CommandSketch& command : commands) {
     text += fmt::format("complete -c switchyard -n __fish_use_subcommand -f -a {} -d {}\n",
                         command.name,
-                        quoted(command.summary));
+                        in_quotes(command.summary));
     for (const Option& option : command.options.options()) {
       text += fish_option(command.name, option);
     }
@@ -183,7 +184,7 @@ std::string fish_completion(const std::vector<CommandSketch>& commands) {
       if (!names.empty()) {
         text += fmt::format("complete -c switchyard -n '__fish_seen_subcommand_from {}' -a {}\n",
                             command.name,
-                            quoted(joined(names)));
+                            in_quotes(joined(names)));
       }
     }
   }

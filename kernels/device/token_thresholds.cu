@@ -21,7 +21,7 @@ struct Search {
   bool takes_all;  ///< there are no more valid tokens than wanted
 };
 
-struct WarpCounts {
+struct ThresholdCounts {
   std::int32_t of_warp[kThresholdWarps];
 };
 
@@ -82,7 +82,7 @@ SWITCHYARD_DEVICE void find_last_tie(const float* row,
                                      std::int32_t tokens,
                                      const Search& search,
                                      TokenThreshold& threshold) {
-  SWITCHYARD_SHARED(WarpCounts, counts);
+  SWITCHYARD_SHARED(ThresholdCounts, counts);
   const auto thread = static_cast<std::int32_t>(threadIdx.x);
   const std::int32_t warp = thread / kWarpLanes;
   const unsigned lanes_below = (1U << (thread % kWarpLanes)) - 1U;

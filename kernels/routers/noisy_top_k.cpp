@@ -10,7 +10,7 @@
 namespace switchyard {
 namespace {
 
-constexpr std::uint64_t kPurpose = 0x6e6f697379;  // keeps this router's numbers apart
+constexpr std::uint64_t kNoisePurpose = 0x6e6f697379;  // keeps this router's numbers apart
 
 class NoisyTopKRouter final : public Router {
  public:
@@ -30,7 +30,7 @@ class NoisyTopKRouter final : public Router {
     };
 
     const std::size_t experts = input.logits.columns();
-    const std::uint64_t key = chunk_key(input, kPurpose);
+    const std::uint64_t key = chunk_key(input, kNoisePurpose);
     if (takes_gpu(executor_, experts, k_, kRowRoom)) {
       RowsOnDevice rows(input.logits, k_);
       RowArguments arguments = rows.arguments();

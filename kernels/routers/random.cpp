@@ -11,7 +11,7 @@
 namespace switchyard {
 namespace {
 
-constexpr std::uint64_t kPurpose = 0x72616e64;  // keeps this router's numbers apart
+constexpr std::uint64_t kRandomRouterPurpose = 0x72616e64;  // keeps this router's numbers apart
 
 class RandomRouter final : public Router {
  public:
@@ -32,7 +32,7 @@ class RandomRouter final : public Router {
     std::vector<float> inverse_weight(experts, static_cast<float>(1.0 / even));
     std::fill_n(
         inverse_weight.begin(), std::min(hot_, experts), static_cast<float>(1.0 / (even + skew_)));
-    const std::uint64_t key = chunk_key(input, kPurpose);
+    const std::uint64_t key = chunk_key(input, kRandomRouterPurpose);
     if (takes_gpu(executor_, experts, k_, kRowRoom)) {
       RowsOnDevice rows(input.logits, k_);
       const DeviceArray<float> weights(rows.device(), inverse_weight);

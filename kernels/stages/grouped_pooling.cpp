@@ -10,25 +10,25 @@
 namespace switchyard {
 namespace {
 
-constexpr std::size_t kLanes = 32;
+constexpr std::size_t kPoolingLanes = 32;
 
 /// One block of one token; sums go on from what they were.
 struct BlockJob {
   const float* values;
   std::size_t count;
-  float* sums;     // [kLanes]
-  float* squares;  // [kLanes]
+  float* sums;     // [kPoolingLanes]
+  float* squares;  // [kPoolingLanes]
 };
 
 SWITCHYARD_ISA_BODY void add_block_body(const BlockJob& job) {
-  float sums[kLanes] = {};
-  float squares[kLanes];
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+  float sums[kPoolingLanes] = {};
+  float squares[kPoolingLanes];
+  for (std::size_t lane = 0; lane < kPoolingLanes; ++lane) {
     squares[lane] = job.squares[lane];
   }
   std::size_t first = 0;
-  for (; first + kLanes <= job.count; first += kLanes) {
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+  for (; first + kPoolingLanes <= job.count; first += kPoolingLanes) {
+    for (std::size_t lane = 0; lane < kPoolingLanes; ++lane) {
       const float value = job.values[first + lane];
       sums[lane] = add_rounded(sums[lane], value);
       squares[lane] = multiply_add_rounded(value, value, squares[lane]);
@@ -39,7 +39,7 @@ SWITCHYARD_ISA_BODY void add_block_body(const BlockJob& job) {
     sums[lane] = add_rounded(sums[lane], value);
     squares[lane] = multiply_add_rounded(value, value, squares[lane]);
   }
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+  for (std::size_t lane = 0; lane < kPoolingLanes; ++lane) {
     job.sums[lane] = sums[lane];
     job.squares[lane] = squares[lane];
   }
@@ -49,7 +49,7 @@ SWITCHYARD_ISA_VERSIONS(add_block, BlockJob)
 
 /// Spoils the lanes.
 float sum_by_halves(float* lanes) {
-  for (std::size_t half = kLanes / 2; half > 0; half /= 2) {
+  for (std::size_t half = kPoolingLanes / 2; half > 0; half /= 2) {
     for (std::size_t lane = 0; lane < half; ++lane) {
       lanes[lane] = add_rounded(lanes[lane], lanes[lane + half]);
     }
@@ -62,9 +62,9 @@ Matrix<float> pool(MatrixView<const float> hidden, std::size_t experts, bool is_
   Matrix<float> scores(hidden.rows(), experts);
   for_each_token(
       hidden.rows(),
-      [] { return std::array<float, kLanes>(); },
-      [&](std::size_t token, std::array<float, kLanes>& lanes) {
-        std::array<float, kLanes> squares{};
+      [] { return std::array<float, kPoolingLanes>(); },
+      [&](std::size_t token, std::array<float, kPoolingLanes>& lanes) {
+        std::array<float, kPoolingLanes> squares{};
         const auto row = scores.row(token);
         for (std::size_t expert = 0; expert < experts; ++expert) {
           const auto first = static_cast<std::size_t>(starts[expert]);

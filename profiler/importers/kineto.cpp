@@ -9,7 +9,7 @@
 namespace switchyard {
 namespace {
 
-constexpr std::size_t kLookedAt = 65536;
+constexpr std::size_t kKinetoHead = 65536;
 
 class KinetoImporter final : public TimelineImporter {
  public:
@@ -18,7 +18,7 @@ class KinetoImporter final : public TimelineImporter {
             "rank", -1, {-1, 1 << 24}, "rank of the trace; -1 = as the trace or its name says"))) {}
 
   [[nodiscard]] bool recognises(const std::filesystem::path& path) const override {
-    const std::string start = first_bytes(path, kLookedAt);
+    const std::string start = first_bytes(path, kKinetoHead);
     const std::size_t first = start.find_first_not_of(" \t\r\n");
     if (first == std::string::npos || start[first] != '{') {
       return false;

@@ -18,7 +18,7 @@ namespace {
 using nlohmann::json;
 using NoteKind = TimelineNote::Kind;
 
-constexpr std::size_t kLookedAt = 4096;
+constexpr std::size_t kInspectorHead = 4096;
 constexpr double kLongestMicroseconds = 9e12;
 
 // One line's object with checked access.
@@ -175,7 +175,7 @@ class NcclInspectorImporter final : public TimelineImporter {
   explicit NcclInspectorImporter(Parameters& /*parameters*/) {}
 
   [[nodiscard]] bool recognises(const std::filesystem::path& path) const override {
-    const std::string start = first_bytes(path, kLookedAt);
+    const std::string start = first_bytes(path, kInspectorHead);
     return start.starts_with('{') &&
            start.find("\"inspector_output_format_version\"") != std::string::npos;
   }

@@ -15,7 +15,7 @@
 namespace switchyard {
 namespace {
 
-constexpr std::size_t kLookedAt = 65536;
+constexpr std::size_t kNcclTestsHead = 65536;
 constexpr double kGigabyte = 1e9;
 
 std::vector<std::string_view> words_of(std::string_view line) {
@@ -40,7 +40,7 @@ struct Figures {
   std::optional<std::size_t> wrong{};
 };
 
-struct Columns {
+struct ResultColumns {
   std::size_t count = 0;
   std::size_t size = 0;
   std::optional<std::size_t> rank;
@@ -49,12 +49,12 @@ struct Columns {
 };
 
 // "# size count type redop root time algbw busbw #wrong time algbw busbw #wrong"
-std::optional<Columns> parse_header(std::string_view line) {
+std::optional<ResultColumns> parse_header(std::string_view line) {
   if (!line.starts_with('#')) {
     return std::nullopt;
   }
   const auto words = words_of(line.substr(1));
-  Columns columns;
+  ResultColumns columns;
   columns.count = words.size();
   bool has_size = false;
   for (std::size_t i = 0; i < words.size(); ++i) {
@@ -188,7 +188,7 @@ class OutputReader {
   const TextReader& reader_;
   std::string operation_;
   TimelineSink& sink_;
-  std::optional<Columns> columns_;
+  std::optional<ResultColumns> columns_;
   std::int32_t ranks_ = 0;
 };
 
@@ -199,7 +199,7 @@ class NcclTestsImporter final : public TimelineImporter {
             "operation", "", "what was measured (alltoall, ...); empty = as the output says")) {}
 
   [[nodiscard]] bool recognises(const std::filesystem::path& path) const override {
-    const std::string start = first_bytes(path, kLookedAt);
+    const std::string start = first_bytes(path, kNcclTestsHead);
     std::size_t begin = 0;
     while (begin < start.size()) {
       const std::size_t end = std::min(start.find('\n', begin), start.size());

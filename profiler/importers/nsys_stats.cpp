@@ -1,5 +1,5 @@
 // CSV of `nsys stats --report cuda_gpu_kern_sum` and its relatives: totals per kernel, no single
-// events. Columns are found by their titles, units are read from them; lines before the header
+// events. StatsColumns are found by their titles, units are read from them; lines before the header
 // (what nsys prints on its way) are skipped.
 #include <algorithm>
 #include <array>
@@ -16,7 +16,7 @@
 namespace switchyard {
 namespace {
 
-constexpr std::size_t kLookedAt = 4096;
+constexpr std::size_t kStatsHead = 4096;
 constexpr std::array<std::pair<std::string_view, int>, 4> kUnits{
     {{"ns", 0}, {"us", 3}, {"ms", 6}, {"s", 9}}};
 
@@ -74,7 +74,7 @@ struct TimeColumn {
   int power = 0;
 };
 
-struct Columns {
+struct StatsColumns {
   std::optional<std::size_t> name;
   std::optional<std::size_t> count;
   std::optional<TimeColumn> total;
@@ -87,8 +87,8 @@ bool is_one_of(const std::string& word, std::initializer_list<std::string_view> 
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-Columns find_columns(std::string_view line) {
-  Columns columns;
+StatsColumns find_columns(std::string_view line) {
+  StatsColumns columns;
   const auto titles = split_csv(line);
   for (std::size_t i = 0; i < titles.size(); ++i) {
     const Title title = parse_title(titles[i]);
@@ -114,7 +114,7 @@ Columns find_columns(std::string_view line) {
   return columns;
 }
 
-bool is_header(const Columns& columns) {
+bool is_header(const StatsColumns& columns) {
   return columns.name && columns.count && columns.total;
 }
 
@@ -123,7 +123,7 @@ class NsysStatsImporter final : public TimelineImporter {
   explicit NsysStatsImporter(Parameters& /*parameters*/) {}
 
   [[nodiscard]] bool recognises(const std::filesystem::path& path) const override {
-    const std::string start = first_bytes(path, kLookedAt);
+    const std::string start = first_bytes(path, kStatsHead);
     std::size_t begin = 0;
     while (begin < start.size()) {
       const std::size_t end = std::min(start.find('\n', begin), start.size());
@@ -140,7 +140,7 @@ class NsysStatsImporter final : public TimelineImporter {
             const Progress& /*progress*/) const override {
     TextReader reader(path);
     std::string_view line;
-    Columns columns;
+    StatsColumns columns;
     while (!is_header(columns)) {
       if (!reader.next(line)) {
         throw InvalidInput("has no header with name, number of calls and total time",
@@ -173,7 +173,7 @@ class NsysStatsImporter final : public TimelineImporter {
 
  private:
   static EventSummary read_row(const std::vector<std::string>& fields,
-                               const Columns& columns,
+                               const StatsColumns& columns,
                                std::uint16_t process,
                                TimelineSink& sink,
                                const TextReader& reader) {

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kFlushSize = std::size_t{1} << 16U;
 
-std::string quoted(const std::string& text) {
+std::string csv_field(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) {
     return text;
   }
@@ -26,7 +26,7 @@ std::string quoted(const std::string& text) {
 
 std::string cell(const MetricValue& value) {
   if (const auto* text = std::get_if<std::string>(&value)) {
-    return quoted(*text);
+    return csv_field(*text);
   }
   if (const auto* whole = std::get_if<std::int64_t>(&value)) {
     return fmt::format("{}", *whole);

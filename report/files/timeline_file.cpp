@@ -22,7 +22,7 @@ using nlohmann::ordered_json;
 
 constexpr int kRankProcess = 1;
 constexpr int kLinkProcess = 2;
-constexpr std::size_t kFlushSize = std::size_t{1} << 18U;
+constexpr std::size_t kTimelineFlush = std::size_t{1} << 18U;
 
 std::int64_t nanoseconds(double seconds) {
   return std::llround(seconds * 1e9);
@@ -76,7 +76,7 @@ struct TimelineFile::State {
     buffer += is_first ? "\n" : ",\n";
     buffer += event;
     is_first = false;
-    if (buffer.size() > kFlushSize) {
+    if (buffer.size() > kTimelineFlush) {
       flush();
     }
   }

@@ -5,11 +5,10 @@
 
 #include "sim/capacity.hpp"
 #include "sim/capacity_slots.hpp"
+#include "traces/routing_trace.hpp"
 
 namespace switchyard {
 namespace {
-
-constexpr std::int64_t kMostExperts = 1 << 20;
 
 class Heterogeneous final : public CapacityPolicy {
  public:

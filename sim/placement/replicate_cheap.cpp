@@ -4,11 +4,10 @@
 #include <fmt/format.h>
 
 #include "sim/placement.hpp"
+#include "traces/routing_trace.hpp"
 
 namespace switchyard {
 namespace {
-
-constexpr std::int64_t kMostExperts = 1 << 20;
 
 class ReplicateCheap final : public PlacementRule {
  public:

@@ -1,5 +1,5 @@
-// What every importer of profiles promises. A new one adds a tiny file of its format to `samples()`
-// and is held to all of it.
+// What every importer of profiles promises. A new one adds a tiny file of its format to
+// `profile_samples()` and is held to all of it.
 #include "tests/support/profiles.hpp"
 
 #include <algorithm>
@@ -43,7 +43,7 @@ std::filesystem::path spool_file(const TemporaryFolder& folder) {
   return path;
 }
 
-const std::map<std::string, MakeSample>& samples() {
+const std::map<std::string, MakeSample>& profile_samples() {
   static const std::map<std::string, MakeSample> kAll{
       {"cupti_spool", spool_file},
       {"kineto", text_file(testing::kineto_document(testing::kineto_kernel("k", "1", "2")))},
@@ -71,7 +71,7 @@ const std::map<std::string, MakeSample>& samples() {
 
 class ProfileContract : public ::testing::TestWithParam<std::string> {
  protected:
-  std::filesystem::path sample() const { return samples().at(GetParam())(folder); }
+  std::filesystem::path sample() const { return profile_samples().at(GetParam())(folder); }
 
   // Reads with this importer, whatever others say.
   static EventTimeline read(const std::filesystem::path& path) {
@@ -89,7 +89,8 @@ class ProfileContract : public ::testing::TestWithParam<std::string> {
 };
 
 TEST_P(ProfileContract, HasASample) {
-  EXPECT_TRUE(samples().contains(GetParam())) << "add one to samples() in this file";
+  EXPECT_TRUE(profile_samples().contains(GetParam()))
+      << "add one to profile_samples() in this file";
 }
 
 TEST_P(ProfileContract, AloneRecognisesItsFormat) {

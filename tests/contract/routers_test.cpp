@@ -66,7 +66,7 @@ bool serves(const Router& router, std::size_t experts) {
   }
 }
 
-class EveryRouter : public testing::TestWithParam<std::string> {};
+class EveryRouter : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(EveryRouter, MakesLawfulDecisionsForAnySize) {
   std::size_t served = 0;
@@ -121,7 +121,7 @@ TEST_P(EveryRouter, RefusesAnUnknownParameter) {
 
 INSTANTIATE_TEST_SUITE_P(Registry,
                          EveryRouter,
-                         testing::ValuesIn(Registry<Router>::instance().names()),
+                         ::testing::ValuesIn(Registry<Router>::instance().names()),
                          [](const auto& test) { return test.param; });
 
 }  // namespace

@@ -28,7 +28,9 @@ Fabric read(const std::string& body) {
   return load_topology(folder.write("p.xml", platform(body)).string());
 }
 
-std::vector<std::string> route_of(const Fabric& fabric, std::size_t source, std::size_t target) {
+std::vector<std::string> platform_route_of(const Fabric& fabric,
+                                           std::size_t source,
+                                           std::size_t target) {
   std::vector<std::string> names;
   for (const Hop& hop : fabric.routes(fabric.rank_count()).hops(source, target)) {
     names.push_back(fabric.links()[hop.link.index()].name);
@@ -62,7 +64,7 @@ TEST(SimgridPlatform, KeepsLinksAndRoutes) {
   EXPECT_NEAR(fabric.routes(3).latency(2, 1).count(), 5e-6, 1e-15);
   // Whatever connectors lie between them, the platform's links come in the platform's order.
   std::vector<std::string> links;
-  for (const std::string& name : route_of(fabric, 1, 2)) {
+  for (const std::string& name : platform_route_of(fabric, 1, 2)) {
     if (name == "a" || name == "b" || name.starts_with("c_")) {
       links.push_back(name);
     }

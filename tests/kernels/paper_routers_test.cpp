@@ -10,16 +10,6 @@
 namespace switchyard {
 namespace {
 
-std::vector<double> loads_of(const RoutingDecision& decision, std::size_t experts) {
-  std::vector<double> loads(experts, 0);
-  for (const std::int32_t id : decision.expert_ids.values()) {
-    if (id != kNoExpert) {
-      loads[static_cast<std::size_t>(id)] += 1;
-    }
-  }
-  return loads;
-}
-
 RoutingDecision top_2(const Matrix<float>& logits) {
   return make_router("top_k", {{"k", 2}, {"executor", "cpu"}})->route(logits_only(logits));
 }

@@ -42,6 +42,17 @@ Matrix<T> matrix_of(std::initializer_list<std::vector<T>> rows) {
   return matrix;
 }
 
+/// Choices of each expert.
+inline std::vector<double> loads_of(const RoutingDecision& decision, std::size_t experts) {
+  std::vector<double> loads(experts, 0);
+  for (const std::int32_t id : decision.expert_ids.values()) {
+    if (id != kNoExpert) {
+      loads[static_cast<std::size_t>(id)] += 1;
+    }
+  }
+  return loads;
+}
+
 inline RouterInput logits_only(const Matrix<float>& logits) {
   return {.logits = logits.view()};
 }

@@ -15,16 +15,16 @@
 namespace switchyard {
 namespace {
 
-const nlohmann::json kSmall{{"layers", 4},
-                            {"ranks", 3},
-                            {"tokens", 60},
-                            {"sequence_length", 40},
-                            {"hidden", 32},
-                            {"experts", 8},
-                            {"topics", 6}};
+const nlohmann::json kSmallPass{{"layers", 4},
+                                {"ranks", 3},
+                                {"tokens", 60},
+                                {"sequence_length", 40},
+                                {"hidden", 32},
+                                {"experts", 8},
+                                {"topics", 6}};
 
-RoutingTrace route(const std::string& name, const nlohmann::json& values) {
-  const auto workload = make_workload("latent_clusters", kSmall);
+RoutingTrace route_small(const std::string& name, const nlohmann::json& values) {
+  const auto workload = make_workload("latent_clusters", kSmallPass);
   const auto router = make_router(name, values);
   return route_workload(
       {.workload = *workload, .router = *router, .router_name = name, .router_parameters = {}});
@@ -43,7 +43,7 @@ std::size_t dispatches(const RoutingTrace& trace, const Chunk& chunk) {
 }
 
 TEST(SelfContrast, RecordsTheWeakPassAsASecondChunkOfTheSameTokens) {
-  const RoutingTrace trace = route("scmoe", {{"k", 2}, {"weak_rank", 3}});
+  const RoutingTrace trace = route_small("scmoe", {{"k", 2}, {"weak_rank", 3}});
   trace.check_rows();
   EXPECT_EQ(trace.metadata().passes, 2);
   EXPECT_EQ(trace.chunks().size(), 2U * 4U * 3U);
@@ -59,7 +59,7 @@ TEST(SelfContrast, RecordsTheWeakPassAsASecondChunkOfTheSameTokens) {
 
 /// Dispatches of both passes, and of their union, over those of the strong pass.
 std::pair<double, double> pass_factors(std::int64_t weak_rank) {
-  const RoutingTrace trace = route("scmoe", {{"k", 2}, {"weak_rank", weak_rank}});
+  const RoutingTrace trace = route_small("scmoe", {{"k", 2}, {"weak_rank", weak_rank}});
   double strong_count = 0;
   double both_count = 0;
   double union_count = 0;
@@ -147,13 +147,13 @@ TEST(Lory, GivesAllTokensOfASegmentTheSameWeightsThatSumToOne) {
 }
 
 TEST(Lory, SaysThatExpertsAreMerged) {
-  EXPECT_TRUE(route("lory", {{"segment_length", 16}}).metadata().merges_experts);
-  EXPECT_FALSE(route("top_k", {}).metadata().merges_experts);
+  EXPECT_TRUE(route_small("lory", {{"segment_length", 16}}).metadata().merges_experts);
+  EXPECT_FALSE(route_small("top_k", {}).metadata().merges_experts);
 }
 
 TEST(AdaptiveClustering, OverAllRanksHasTheStatisticsOfAllTokens) {
-  const RoutingTrace local = route("ac", {});
-  const RoutingTrace global = route("ac", {{"statistics", "global"}});
+  const RoutingTrace local = route_small("ac", {});
+  const RoutingTrace global = route_small("ac", {{"statistics", "global"}});
   global.check_rows();
   EXPECT_EQ(local.metadata().router_allreduce_bytes, 0);
   // Two tables of 8 clusters and 32 directions, from the third layer on.
@@ -178,7 +178,7 @@ TEST(AdaptiveClustering, OverAllRanksHasTheStatisticsOfAllTokens) {
 }
 
 TEST(AdaptiveClustering, OverOneRankIsTheSameEitherWay) {
-  nlohmann::json values = kSmall;
+  nlohmann::json values = kSmallPass;
   values["ranks"] = 1;
   const auto workload = make_workload("latent_clusters", values);
   const auto local = make_router("ac");
@@ -200,7 +200,7 @@ TEST(AdaptiveClustering, OverOneRankIsTheSameEitherWay) {
 
 TEST(RouterMetadata, SurvivesTheFile) {
   const testing::TemporaryFolder folder;
-  const auto workload = make_workload("latent_clusters", kSmall);
+  const auto workload = make_workload("latent_clusters", kSmallPass);
   const auto router = make_router("scmoe");
   const auto path = folder.path() / "two_passes.trace";
   const RouteRequest request{
@@ -215,7 +215,7 @@ TEST(RouterMetadata, SurvivesTheFile) {
 }
 
 TEST(MixtureOfDepths, DispatchesExactlyAsTheAliveTokensSay) {
-  const RoutingTrace trace = route("mixture_of_depths", {{"k", 2}, {"capacity", 0.25}});
+  const RoutingTrace trace = route_small("mixture_of_depths", {{"k", 2}, {"capacity", 0.25}});
   trace.check_rows();
   for (const Chunk& chunk : trace.chunks()) {
     const auto alive = trace.alive(chunk);

@@ -10,16 +10,6 @@
 namespace switchyard {
 namespace {
 
-std::vector<double> loads_of(const RoutingDecision& decision, std::size_t experts) {
-  std::vector<double> loads(experts, 0);
-  for (const std::int32_t id : decision.expert_ids.values()) {
-    if (id != kNoExpert) {
-      loads[static_cast<std::size_t>(id)] += 1;
-    }
-  }
-  return loads;
-}
-
 /// Logits with some experts liked by all.
 Matrix<float> skewed_logits(std::size_t tokens, std::size_t experts) {
   Matrix<float> logits = normal_matrix(tokens, experts, 21);

@@ -16,7 +16,7 @@ using testing::run_network;
 using testing::schedule_of;
 using testing::Sent;
 
-constexpr double kRounding = 1e-9;
+constexpr double kIdealRounding = 1e-9;
 
 class IdealNetwork : public ::testing::TestWithParam<std::string> {
  protected:
@@ -26,10 +26,10 @@ class IdealNetwork : public ::testing::TestWithParam<std::string> {
 
   static void expect_all_finish_at(const Timeline& timeline, double time) {
     for (const double finish : timeline.finish_s) {
-      EXPECT_NEAR(finish, time, time * kRounding);
+      EXPECT_NEAR(finish, time, time * kIdealRounding);
     }
-    EXPECT_NEAR(timeline.makespan_s, time, time * kRounding);
-    EXPECT_NEAR(timeline.lower_bound_s, time, time * kRounding);
+    EXPECT_NEAR(timeline.makespan_s, time, time * kIdealRounding);
+    EXPECT_NEAR(timeline.lower_bound_s, time, time * kIdealRounding);
   }
 };
 
@@ -79,9 +79,9 @@ TEST_P(IdealNetwork, OneToManyShareTheSender) {
 TEST_P(IdealNetwork, ShortTransfersLeaveTheirShareToLongerOnes) {
   const Fabric fabric = testing::star({.ranks = 4});
   const Timeline timeline = run(fabric, schedule_of(4, {{0, 3, 3000}, {1, 3, 1000}, {2, 3, 2000}}));
-  EXPECT_NEAR(timeline.finish_s[1], 3e-6, 3e-6 * kRounding);  // 1000 at a third
-  EXPECT_NEAR(timeline.finish_s[2], 5e-6, 5e-6 * kRounding);  // 1000 more at a half
-  EXPECT_NEAR(timeline.finish_s[0], 6e-6, 6e-6 * kRounding);  // the last 1000 alone
+  EXPECT_NEAR(timeline.finish_s[1], 3e-6, 3e-6 * kIdealRounding);  // 1000 at a third
+  EXPECT_NEAR(timeline.finish_s[2], 5e-6, 5e-6 * kIdealRounding);  // 1000 more at a half
+  EXPECT_NEAR(timeline.finish_s[0], 6e-6, 6e-6 * kIdealRounding);  // the last 1000 alone
 }
 
 TEST_P(IdealNetwork, UniformAllToAllTakesAllBlocksButOne) {
@@ -114,7 +114,7 @@ TEST_P(IdealNetwork, RoundsOfPairsPayTheLatencyEachTime) {
     }
   }
   const Timeline timeline = run(fabric, schedule_of(4, sent));
-  EXPECT_NEAR(timeline.makespan_s, 3 * (2e-6 + 1e-6), 9e-6 * kRounding);
+  EXPECT_NEAR(timeline.makespan_s, 3 * (2e-6 + 1e-6), 9e-6 * kIdealRounding);
 }
 
 TEST_P(IdealNetwork, LatencyDoesNotChangeTheShares) {
@@ -138,8 +138,8 @@ TEST_P(IdealNetwork, LatencyDoesNotChangeTheShares) {
   }
   const Timeline timeline =
       run(Fabric(std::move(parts)), schedule_of(3, {{0, 2, 1000000}, {1, 2, 1000000}}));
-  EXPECT_NEAR(timeline.finish_s[0], 2e-3 + 1e-6, 2e-3 * kRounding);
-  EXPECT_NEAR(timeline.finish_s[1], 2e-3 + 3e-6, 2e-3 * kRounding);
+  EXPECT_NEAR(timeline.finish_s[0], 2e-3 + 1e-6, 2e-3 * kIdealRounding);
+  EXPECT_NEAR(timeline.finish_s[1], 2e-3 + 3e-6, 2e-3 * kIdealRounding);
 }
 
 TEST_P(IdealNetwork, SpreadPathsAddUp) {
@@ -147,8 +147,8 @@ TEST_P(IdealNetwork, SpreadPathsAddUp) {
   const auto makespan = [&](PathPolicy policy) {
     return run(testing::dumbbell({.trunk_rate = {0.25e9}, .policy = policy}), across).makespan_s;
   };
-  EXPECT_NEAR(makespan(PathPolicy::Spread), 4e-3, 4e-3 * kRounding);
-  EXPECT_GE(makespan(PathPolicy::Hashed), 4e-3 * (1 - kRounding));
+  EXPECT_NEAR(makespan(PathPolicy::Spread), 4e-3, 4e-3 * kIdealRounding);
+  EXPECT_GE(makespan(PathPolicy::Hashed), 4e-3 * (1 - kIdealRounding));
 }
 
 TEST_P(IdealNetwork, ScalingBytesAndRatesChangesNothing) {
@@ -160,7 +160,7 @@ TEST_P(IdealNetwork, ScalingBytesAndRatesChangesNothing) {
   }
   const Timeline scaled = run(testing::nodes({.nvlink_rate = {400e9}, .nic_rate = {50e9}}), larger);
   for (std::size_t i = 0; i < plain.finish_s.size(); ++i) {
-    EXPECT_NEAR(scaled.finish_s[i], plain.finish_s[i], plain.finish_s[i] * kRounding);
+    EXPECT_NEAR(scaled.finish_s[i], plain.finish_s[i], plain.finish_s[i] * kIdealRounding);
   }
 }
 
@@ -170,7 +170,7 @@ TEST_P(IdealNetwork, TwiceTheRateEverywhereTakesHalfTheTime) {
       run(testing::nodes({.nvlink_rate = {400e9}, .nic_rate = {50e9}}), schedule).makespan_s;
   const double fast =
       run(testing::nodes({.nvlink_rate = {800e9}, .nic_rate = {100e9}}), schedule).makespan_s;
-  EXPECT_NEAR(fast, slow / 2, slow * kRounding);
+  EXPECT_NEAR(fast, slow / 2, slow * kIdealRounding);
 }
 
 TEST_P(IdealNetwork, MatchesProgressiveFillingTransferByTransfer) {
@@ -185,7 +185,7 @@ TEST_P(IdealNetwork, MatchesProgressiveFillingTransferByTransfer) {
         // The oracle itself subtracts some hundred steps from each size.
         EXPECT_NEAR(timeline.finish_s[i], expected[i], expected[i] * 1e-8);
       }
-      EXPECT_GE(timeline.makespan_s, timeline.lower_bound_s * (1 - kRounding));
+      EXPECT_GE(timeline.makespan_s, timeline.lower_bound_s * (1 - kIdealRounding));
     }
   }
 }

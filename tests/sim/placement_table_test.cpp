@@ -21,7 +21,7 @@ Placement place(const std::filesystem::path& table, const PlacementInput& input)
   return placement;
 }
 
-const Fabric& fabric() {
+const Fabric& rail_fabric() {
   static const Fabric kFabric = load_topology("hgx_h100_rail_64");
   return kFabric;
 }
@@ -29,7 +29,7 @@ const Fabric& fabric() {
 TEST(PlacementTable, PutsExpertsWhereItSays) {
   const testing::TemporaryFolder folder;
   const auto file = folder.write("p.csv", "rank,moe_layer,experts\n0,3,2 0\n1,3,1 2\n");
-  const PlacementInput input{.experts = 3, .ranks = 2, .layers = {3}, .fabric = &fabric()};
+  const PlacementInput input{.experts = 3, .ranks = 2, .layers = {3}, .fabric = &rail_fabric()};
   const Placement placement = place(file, input);
   EXPECT_EQ(placement.layers[0].slot_to_expert, (std::vector<std::int32_t>{2, 0, 1, 2}));
   EXPECT_EQ(placement.layers[0].slot_to_rank, (std::vector<std::int32_t>{0, 0, 1, 1}));
@@ -38,16 +38,16 @@ TEST(PlacementTable, PutsExpertsWhereItSays) {
 TEST(PlacementTable, NamesTheNumbersThatClash) {
   const testing::TemporaryFolder folder;
   const auto file = folder.write("p.csv", "rank,moe_layer,experts\n0,3,0\n1,3,1\n");
-  const PlacementInput other{.experts = 4, .ranks = 4, .layers = {3}, .fabric = &fabric()};
+  const PlacementInput other{.experts = 4, .ranks = 4, .layers = {3}, .fabric = &rail_fabric()};
   expect_error<InvalidInput>([&] { (void)place(file, other); },
                              "places 2 experts on 2 ranks; the scenario has 4 on 4");
-  const PlacementInput deeper{.experts = 2, .ranks = 2, .layers = {3, 4}, .fabric = &fabric()};
+  const PlacementInput deeper{.experts = 2, .ranks = 2, .layers = {3, 4}, .fabric = &rail_fabric()};
   expect_error<InvalidInput>([&] { (void)place(file, deeper); }, "places 1 layers");
 }
 
 TEST(PlacementTable, ReadsOnePublishedForDeepSeekV3) {
   SWITCHYARD_REAL_DATA(table, "routing/deepseek-v3_placement/dsv3_16ranks_prefill_rearranged.csv");
-  PlacementInput input{.experts = 256, .ranks = 16, .fabric = &fabric()};
+  PlacementInput input{.experts = 256, .ranks = 16, .fabric = &rail_fabric()};
   for (std::int64_t layer = 0; layer < 58; ++layer) {
     input.layers.push_back(layer);
   }

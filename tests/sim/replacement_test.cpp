@@ -33,7 +33,7 @@ std::shared_ptr<const RoutingData> drifting(std::int64_t steps) {
       RoutingTrace::from_columns(metadata, std::move(columns), {"drift", ""}));
 }
 
-Scenario scenario(const json& placement, std::int64_t steps = 6) {
+Scenario replacing(const json& placement, std::int64_t steps = 6) {
   return load_scenario({{"topology", "dgx_h100_8"},
                         {"ranks", 2},
                         {"model", {{"expert_hidden", 512}}},
@@ -48,7 +48,7 @@ double rank_imbalance(const SimulationResult& result, std::size_t step) {
 }
 
 TEST(Replacement, WithoutPeriodTheWholeTraceDecides) {
-  const SimulationResult result = simulate(scenario("greedy"));
+  const SimulationResult result = simulate(replacing("greedy"));
   EXPECT_FALSE(result.replacement.has_value());
   for (std::size_t step = 0; step < 6; ++step) {
     EXPECT_DOUBLE_EQ(rank_imbalance(result, step), 1) << "one of each hot pair on each rank";
@@ -57,7 +57,7 @@ TEST(Replacement, WithoutPeriodTheWholeTraceDecides) {
 
 TEST(Replacement, APlacementOfDelayDSeesNothingYounger) {
   const json use = {{"name", "greedy"}, {"period", 1}, {"delay", 1}, {"window", 1}};
-  const SimulationResult result = simulate(scenario(use));
+  const SimulationResult result = simulate(replacing(use));
   EXPECT_GT(rank_imbalance(result, 0), 1.7) << "the initial, contiguous placement";
   EXPECT_DOUBLE_EQ(rank_imbalance(result, 1), 1);
   ASSERT_TRUE(result.replacement.has_value());
@@ -67,25 +67,25 @@ TEST(Replacement, APlacementOfDelayDSeesNothingYounger) {
 
 TEST(Replacement, AnOracleStartsBalanced) {
   const json use = {{"name", "greedy"}, {"period", 1}, {"delay", 0}, {"window", 1}};
-  EXPECT_DOUBLE_EQ(rank_imbalance(simulate(scenario(use)), 0), 1);
+  EXPECT_DOUBLE_EQ(rank_imbalance(simulate(replacing(use)), 0), 1);
 }
 
 TEST(Replacement, AgeNeedsAPeriod) {
   expect_error<InvalidInput>(
       [] {
-        (void)scenario({{"name", "greedy"}, {"delay", 1}});
+        (void)replacing({{"name", "greedy"}, {"delay", 1}});
       },
       "need a period");
   expect_error<InvalidInput>(
       [] {
-        (void)scenario({{"name", "eplb"}, {"period", 1}, {"initial", "greedy"}});
+        (void)replacing({{"name", "eplb"}, {"period", 1}, {"initial", "greedy"}});
       },
       "no routing to look at");
 }
 
 TEST(Replacement, SaysAfterHowManyStepsItPays) {
   const json use = {{"name", "greedy"}, {"period", 1}, {"window", 1}};
-  const Scenario moving = scenario(use);
+  const Scenario moving = replacing(use);
   const SimulationResult result = simulate(moving);
   const ReplacementResult& study = *result.replacement;
   const double each = 2.0 * 3 * 1024 * 512;  // bf16, three matrices
@@ -119,9 +119,9 @@ TEST(Migration, FetchesFromTheOwnNodeAndSharesTheSending) {
 TEST(Replicas, BeyondTheMemoryAreRefusedWithTheNumbers) {
   const json use = {{"name", "eplb"}, {"redundant", 4}, {"memory", "10MB"}};
   // 4 copies of 3.1 MB on each of 2 ranks.
-  expect_error<InvalidInput>([&] { (void)simulate(scenario(use)); },
+  expect_error<InvalidInput>([&] { (void)simulate(replacing(use)); },
                              "replicas do not fit: rank 0 would hold 4 expert copies");
-  EXPECT_NO_THROW((void)simulate(scenario({{"name", "eplb"}, {"memory", "10MB"}})))
+  EXPECT_NO_THROW((void)simulate(replacing({{"name", "eplb"}, {"memory", "10MB"}})))
       << "without replicas the placement is not what does not fit";
 }
 

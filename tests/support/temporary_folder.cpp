@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <stdexcept>
 
 #include <zlib.h>
@@ -37,6 +38,11 @@ std::filesystem::path TemporaryFolder::write_gzip(const std::string& name,
   gzwrite(handle, content.data(), static_cast<unsigned>(content.size()));
   gzclose(handle);
   return file;
+}
+
+std::string contents(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 }  // namespace switchyard::testing

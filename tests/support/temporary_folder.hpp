@@ -27,4 +27,7 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
+/// All bytes of a file; none if it cannot be read.
+std::string contents(const std::filesystem::path& path);
+
 }  // namespace switchyard::testing

@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::json;
 
-Fabric generated(const std::string& generator, const json& parameters) {
+Fabric fabric_of(const std::string& generator, const json& parameters) {
   return fabric_from_json({{"generator", generator}, {"parameters", parameters}}, {"test", ""});
 }
 
@@ -67,34 +67,34 @@ long rate_between(const Fabric& fabric, const std::function<bool(std::size_t)>& 
 }
 
 TEST(SingleSwitch, CarriesTheSumOfHalfTheLinksBetweenHalves) {
-  const Fabric fabric = generated("single_switch", {{"gpus", 6}, {"link", "100GBps"}});
+  const Fabric fabric = fabric_of("single_switch", {{"gpus", 6}, {"link", "100GBps"}});
   EXPECT_EQ(rate_between(fabric, [](std::size_t rank) { return rank < 3; }), 300);
   EXPECT_EQ(fabric.node_count(), 1U);
-  EXPECT_EQ(generated("single_switch", {{"gpus", 6}, {"gpus_per_node", 2}}).node_count(), 3U);
+  EXPECT_EQ(fabric_of("single_switch", {{"gpus", 6}, {"gpus_per_node", 2}}).node_count(), 3U);
 }
 
 TEST(RailOptimised, CarriesTheNicRateBetweenNodesDividedByOversubscription) {
   const auto first_group = [](std::size_t rank) { return rank < 16; };
   const json parameters{{"nodes", 4}, {"nodes_per_group", 2}, {"spines", 2}};
-  EXPECT_EQ(rate_between(generated("rail_optimised", parameters), first_group), 16 * 50);
+  EXPECT_EQ(rate_between(fabric_of("rail_optimised", parameters), first_group), 16 * 50);
   json thin = parameters;
   thin["oversubscription"] = 2;
-  EXPECT_EQ(rate_between(generated("rail_optimised", thin), first_group), 16 * 50 / 2);
+  EXPECT_EQ(rate_between(fabric_of("rail_optimised", thin), first_group), 16 * 50 / 2);
   // Inside a group each rail has its leaf, so oversubscription costs nothing between equal rails.
-  EXPECT_EQ(rate_between(generated("rail_optimised", thin),
+  EXPECT_EQ(rate_between(fabric_of("rail_optimised", thin),
                          [](std::size_t rank) { return rank / 8 % 2 == 0; }),
             16 * 50);
 }
 
 TEST(RailOptimised, GivesEachGpuAsManyRailsAsNics) {
-  const Fabric fabric = generated(
+  const Fabric fabric = fabric_of(
       "rail_optimised", {{"nodes", 2}, {"gpus_per_node", 2}, {"nics_per_gpu", 2}, {"spines", 1}});
   EXPECT_TRUE(fabric.find_device("group0.leaf3").has_value());
   EXPECT_EQ(rate_between(fabric, [](std::size_t rank) { return rank < 2; }), 4 * 50);
 }
 
 TEST(FatTree, TakesFourSixAndEightHops) {
-  const Fabric fabric = generated("fat_tree", {{"gpus_per_node", 2}});
+  const Fabric fabric = fabric_of("fat_tree", {{"gpus_per_node", 2}});
   EXPECT_EQ(hops(fabric, 0, 1), 2U) << "same server";
   EXPECT_EQ(hops(fabric, 0, 2), 4U) << "same edge switch";
   EXPECT_EQ(hops(fabric, 0, 4), 6U) << "same pod";
@@ -103,22 +103,22 @@ TEST(FatTree, TakesFourSixAndEightHops) {
 
 TEST(FatTree, CarriesFullRateBetweenPodsUnlessOversubscribed) {
   const auto first_pod = [](std::size_t rank) { return rank < 32; };
-  EXPECT_EQ(rate_between(generated("fat_tree", {{"gpus_per_node", 8}}), first_pod), 32 * 50);
+  EXPECT_EQ(rate_between(fabric_of("fat_tree", {{"gpus_per_node", 8}}), first_pod), 32 * 50);
   EXPECT_EQ(
-      rate_between(generated("fat_tree", {{"oversubscription", 4}, {"core_oversubscription", 2}}),
+      rate_between(fabric_of("fat_tree", {{"oversubscription", 4}, {"core_oversubscription", 2}}),
                    first_pod),
       32 * 50 / 8);
 }
 
 TEST(FatTree, HasNoCoresAboveASinglePod) {
-  const Fabric fabric = generated("fat_tree", {{"pods", 1}});
+  const Fabric fabric = fabric_of("fat_tree", {{"pods", 1}});
   EXPECT_FALSE(fabric.find_device("core0.0").has_value());
   EXPECT_EQ(fabric.rank_count(), 32U);
 }
 
 TEST(Dragonfly, NeedsAtMostThreeLinksBetweenRouters) {
   const Fabric fabric =
-      generated("dragonfly", {{"groups", 5}, {"gpus_per_node", 1}, {"routers_per_group", 4}});
+      fabric_of("dragonfly", {{"groups", 5}, {"gpus_per_node", 1}, {"routers_per_group", 4}});
   for (std::size_t source = 0; source < 20; ++source) {
     for (std::size_t target = 0; target < 20; ++target) {
       if (source != target) {
@@ -130,7 +130,7 @@ TEST(Dragonfly, NeedsAtMostThreeLinksBetweenRouters) {
 }
 
 TEST(Dragonfly, JoinsEveryTwoGroupsByTheGivenCables) {
-  const Fabric fabric = generated(
+  const Fabric fabric = fabric_of(
       "dragonfly",
       {{"groups", 4}, {"gpus_per_node", 8}, {"nodes_per_router", 4}, {"global_links", 2}});
   const std::size_t group = 4 * 4 * 8;
@@ -139,7 +139,7 @@ TEST(Dragonfly, JoinsEveryTwoGroupsByTheGivenCables) {
 }
 
 TEST(Torus, CountsStepsWithWrapAround) {
-  const Fabric fabric = generated("torus", {{"x", 5}, {"y", 4}, {"z", 3}});
+  const Fabric fabric = fabric_of("torus", {{"x", 5}, {"y", 4}, {"z", 3}});
   const auto steps = [](std::size_t a, std::size_t b, std::size_t size) {
     const std::size_t away = (b + size - a) % size;
     return std::min(away, size - away);
@@ -156,20 +156,20 @@ TEST(Torus, CountsStepsWithWrapAround) {
 }
 
 TEST(Torus, CutsTwiceThroughEveryRing) {
-  const Fabric fabric = generated("torus", {{"x", 4}, {"y", 4}});
+  const Fabric fabric = fabric_of("torus", {{"x", 4}, {"y", 4}});
   EXPECT_EQ(rate_between(fabric, [](std::size_t rank) { return rank % 4 < 2; }), 2 * 4 * 100);
-  const Fabric flat = generated("torus", {{"x", 2}, {"y", 4}});
+  const Fabric flat = fabric_of("torus", {{"x", 2}, {"y", 4}});
   EXPECT_EQ(rate_between(flat, [](std::size_t rank) { return rank % 2 < 1; }), 4 * 100)
       << "a ring of two has one cable";
 }
 
 TEST(NvlinkDomain, IsOneNodePerRack) {
-  const Fabric rack = generated("nvlink_domain", json::object());
+  const Fabric rack = fabric_of("nvlink_domain", json::object());
   EXPECT_EQ(rack.rank_count(), 72U);
   EXPECT_EQ(rack.node_count(), 1U);
   EXPECT_EQ(hops(rack, 0, 71), 2U);
   EXPECT_EQ(rate_between(rack, [](std::size_t rank) { return rank < 36; }), 36 * 900);
-  const Fabric two = generated("nvlink_domain", {{"domains", 2}});
+  const Fabric two = fabric_of("nvlink_domain", {{"domains", 2}});
   EXPECT_EQ(two.node_count(), 2U);
   EXPECT_EQ(hops(two, 0, 72 + 4), 4U) << "equal place in another tray: same leaf";
   EXPECT_EQ(hops(two, 0, 72 + 1), 6U);

@@ -15,6 +15,7 @@
 namespace switchyard {
 namespace {
 
+using testing::contents;
 using testing::expect_error;
 using testing::TemporaryFolder;
 
@@ -26,11 +27,6 @@ std::string with_length(const std::string& header, std::uint64_t length) {
 
 std::string file_of(const std::string& header, const std::string& content) {
   return with_length(header, header.size()) + content;
-}
-
-std::string contents(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 void expect_refused(const std::string& bytes, const std::string& words) {

@@ -16,17 +16,13 @@
 namespace switchyard {
 namespace {
 
+using testing::contents;
 using testing::expect_error;
 using testing::random_trace;
 using testing::RandomTraceShape;
 using testing::small_metadata;
 using testing::small_trace;
 using testing::TemporaryFolder;
-
-std::string contents(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 // A native trace of two rows, top-1 of 4 experts, of which a test changes one thing.
 struct NativeFile {

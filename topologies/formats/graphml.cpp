@@ -20,7 +20,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kLargestFile = std::size_t{256} << 20U;
+constexpr std::size_t kLargestGraphml = std::size_t{256} << 20U;
 // The reader in Boost descends by recursion; GraphML itself needs six levels.
 constexpr int kDeepestXml = 64;
 
@@ -219,7 +219,7 @@ class Graphml final : public TopologyFormat {
 
   [[nodiscard]] Fabric read(const std::filesystem::path& path) const override {
     const Location where{path.string(), ""};
-    const CheckedXml xml(read_text_file(path, kLargestFile), where);
+    const CheckedXml xml(read_text_file(path, kLargestGraphml), where);
     return xml.is_directed() ? read_as<boost::bidirectionalS>(xml, where)
                              : read_as<boost::undirectedS>(xml, where);
   }

@@ -24,7 +24,7 @@
 namespace switchyard {
 namespace {
 
-constexpr std::size_t kLargestFile = std::size_t{64} << 20U;
+constexpr std::size_t kLargestNcclXml = std::size_t{64} << 20U;
 constexpr int kDeepestTree = 64;
 constexpr std::size_t kMostParts = 10'000;
 // A PCIe hop weighs as two, so that an NVSwitch wins against a PCIe switch.
@@ -365,7 +365,7 @@ class NcclTopologyXml final : public TopologyFormat {
   }
 
   [[nodiscard]] Fabric read(const std::filesystem::path& path) const override {
-    const std::string text = read_text_file(path, kLargestFile);
+    const std::string text = read_text_file(path, kLargestNcclXml);
     return ServerReader(text, fleet_, path.string()).read();
   }
 

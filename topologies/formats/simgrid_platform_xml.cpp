@@ -20,7 +20,7 @@ namespace switchyard {
 namespace {
 
 constexpr std::size_t kMostRanks = 512;
-constexpr std::size_t kLargestFile = std::size_t{64} << 20U;
+constexpr std::size_t kLargestPlatformXml = std::size_t{64} << 20U;
 constexpr Seconds kTimeLimit{60};
 
 void set(pugi::xml_node node, const char* attribute, const std::string& value) {
@@ -167,7 +167,7 @@ class SimgridPlatformXml final : public TopologyFormat {
 
  private:
   static void check_xml(const std::filesystem::path& path, const Location& where) {
-    const std::string content = read_text_file(path, kLargestFile);
+    const std::string content = read_text_file(path, kLargestPlatformXml);
     pugi::xml_document document;
     const pugi::xml_parse_result result = document.load_buffer(content.data(), content.size());
     if (!result) {

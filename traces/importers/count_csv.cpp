@@ -10,11 +10,11 @@
 #include "traces/importer.hpp"
 #include "traces/reading/first_line.hpp"
 #include "traces/reading/number_scanner.hpp"
+#include "traces/routing_trace.hpp"
 
 namespace switchyard {
 namespace {
 
-constexpr std::int64_t kMostExperts = 1 << 20;
 constexpr std::int64_t kLargest = INT64_C(1) << 53;
 
 struct Layout {

@@ -11,13 +11,13 @@
 #include "traces/reading/number_scanner.hpp"
 #include "traces/reading/numbered_files.hpp"
 #include "traces/reading/repeated_choice.hpp"
+#include "traces/routing_trace.hpp"
 
 namespace switchyard {
 namespace {
 
-constexpr std::string_view kPrefix = "expert_weights_";
-constexpr std::string_view kSuffix = ".txt";
-constexpr std::int64_t kMostExperts = 1 << 20;
+constexpr std::string_view kEsftPrefix = "expert_weights_";
+constexpr std::string_view kEsftSuffix = ".txt";
 
 // All sequences of one layer, one after the other.
 struct LayerDump {
@@ -184,11 +184,11 @@ class EsftImporter final : public Importer {
     if (name.ends_with(".gz")) {
       name.resize(name.size() - 3);
     }
-    const auto layer = number_in_name(name, kPrefix, kSuffix);
+    const auto layer = number_in_name(name, kEsftPrefix, kEsftSuffix);
     if (layer && !std::filesystem::is_directory(path)) {
       return {{*layer, path}};
     }
-    return numbered_files(path, kPrefix, kSuffix);
+    return numbered_files(path, kEsftPrefix, kEsftSuffix);
   }
 
   [[nodiscard]] RoutingTrace build(const std::vector<LayerDump>& dumps,

@@ -20,13 +20,13 @@
 #include "traces/reading/numbered_files.hpp"
 #include "traces/reading/repeated_choice.hpp"
 #include "traces/reading/row_collector.hpp"
+#include "traces/routing_trace.hpp"
 
 namespace switchyard {
 namespace {
 
-constexpr std::string_view kPrefix = "router_trace_rank";
-constexpr std::string_view kSuffix = ".jsonl";
-constexpr std::int64_t kMostExperts = 1 << 20;
+constexpr std::string_view kMegatronPrefix = "router_trace_rank";
+constexpr std::string_view kMegatronSuffix = ".jsonl";
 constexpr std::int64_t kDecoder = -1;  // in place of an mtp_idx
 
 struct LayerKey {
@@ -148,7 +148,7 @@ class MegatronImporter final : public Importer {
     std::error_code problem;
     if (std::filesystem::is_directory(path, problem)) {
       try {
-        return !numbered_files(path, kPrefix, kSuffix).empty();
+        return !numbered_files(path, kMegatronPrefix, kMegatronSuffix).empty();
       } catch (const Error&) {
         return true;
       }
@@ -161,7 +161,7 @@ class MegatronImporter final : public Importer {
                                  const Progress& progress) const override {
     std::vector<std::filesystem::path> files;
     if (std::filesystem::is_directory(path)) {
-      for (const auto& [rank, file] : numbered_files(path, kPrefix, kSuffix)) {
+      for (const auto& [rank, file] : numbered_files(path, kMegatronPrefix, kMegatronSuffix)) {
         files.push_back(file);
       }
     } else {

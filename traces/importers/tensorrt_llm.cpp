@@ -11,15 +11,15 @@
 #include "traces/files/safetensors.hpp"
 #include "traces/importer.hpp"
 #include "traces/reading/numbered_files.hpp"
+#include "traces/routing_trace.hpp"
 
 namespace switchyard {
 namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view kPrefix = "rank";
-constexpr std::string_view kSuffix = ".safetensors";
-constexpr std::int64_t kMostExperts = 1 << 20;
+constexpr std::string_view kTensorRtPrefix = "rank";
+constexpr std::string_view kTensorRtSuffix = ".safetensors";
 
 struct MetaInfo {
   std::int64_t experts = 0;
@@ -90,7 +90,7 @@ class TensorRtLlmImporter final : public Importer {
   [[nodiscard]] RoutingData read(const std::filesystem::path& path,
                                  const Progress& progress) const override {
     const MetaInfo meta = read_meta_info(path / "meta_info.json");
-    const auto files = numbered_files(path, kPrefix, kSuffix);
+    const auto files = numbered_files(path, kTensorRtPrefix, kTensorRtSuffix);
     std::map<LoadRow, std::vector<std::int64_t>> rows;
     std::int64_t expected_rank = 0;
     for (const auto& [rank, file] : files) {

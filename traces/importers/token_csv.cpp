@@ -8,13 +8,13 @@
 #include "traces/reading/first_line.hpp"
 #include "traces/reading/number_scanner.hpp"
 #include "traces/reading/row_collector.hpp"
+#include "traces/routing_trace.hpp"
 
 namespace switchyard {
 namespace {
 
 constexpr std::string_view kHeaderStart = "token,layer,e0";
-constexpr std::int64_t kMostExperts = 1 << 20;
-constexpr std::int64_t kLargest = INT64_C(1) << 53;
+constexpr std::int64_t kLargestToken = INT64_C(1) << 53;
 
 struct Columns {
   std::size_t top_k = 0;
@@ -91,9 +91,9 @@ class TokenCsvImporter final : public Importer {
                 const Columns& columns,
                 std::int64_t most_experts,
                 RowCollector& rows) const {
-    const std::int64_t token = scanner.integer(0, kLargest);
+    const std::int64_t token = scanner.integer(0, kLargestToken);
     scanner.expect(',');
-    const std::int64_t layer = scanner.integer(0, kLargest);
+    const std::int64_t layer = scanner.integer(0, kLargestToken);
     TraceColumns& to = rows.rows(step_per_token_ ? token : 0, layer);
     to.token_ids.push_back(token);
     for (std::size_t i = 0; i < columns.top_k; ++i) {

@@ -15,13 +15,13 @@
 #include "traces/reading/first_line.hpp"
 #include "traces/reading/repeated_choice.hpp"
 #include "traces/reading/row_collector.hpp"
+#include "traces/routing_trace.hpp"
 
 namespace switchyard {
 namespace {
 
 using nlohmann::json;
 
-constexpr std::int64_t kMostExperts = 1 << 20;
 constexpr std::int64_t kMostLayers = 1 << 16;
 
 // [layers, top_k] of every token; zero = not known yet.

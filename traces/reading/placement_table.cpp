@@ -7,12 +7,12 @@
 #include <fmt/format.h>
 
 #include "traces/reading/number_scanner.hpp"
+#include "traces/routing_trace.hpp"
 
 namespace switchyard {
 namespace {
 
 constexpr std::string_view kHeader = "rank,moe_layer,experts";
-constexpr std::int64_t kMostExperts = 1 << 20;
 constexpr std::int64_t kMostRanks = 1 << 20;
 constexpr std::int64_t kLargest = INT64_C(1) << 53;
 

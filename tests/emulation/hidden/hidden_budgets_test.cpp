@@ -17,14 +17,14 @@ namespace switchyard {
 namespace {
 
 constexpr std::size_t kTokens = 256;
-constexpr std::size_t kWidth = 4096;
+constexpr std::size_t kBudgetWidth = 4096;
 // When even the dearest architecture needs less than this share of a budget, it is out of date.
 constexpr double kProgress = 0.9;
 
 struct Workload {
   explicit Workload(std::size_t experts)
-      : hidden(kTokens, kWidth),
-        gate(experts, kWidth),
+      : hidden(kTokens, kBudgetWidth),
+        gate(experts, kBudgetWidth),
         before(RoutingDecision::empty(kTokens, 2)),
         labels(kTokens) {
     RandomStream random(31, {experts});
@@ -152,7 +152,7 @@ TEST(HiddenBudgets, ClustersCostLessThanTwoPerCentOfALayer) {
   constexpr double kMixtral = 2.0 * 3 * 2 * 4096 * 14336 / kFlops;
   constexpr double kSwitch = 2.0 * 2 * 2 * 4096 * 16384 / kFlops;
   // The statistics read each token twice from memory; cluster weights fit the second-level cache.
-  constexpr double kMemory = 2 * kWidth * sizeof(float) / kBandwidth;
+  constexpr double kMemory = 2 * kBudgetWidth * sizeof(float) / kBandwidth;
   for (const CompiledKernels& compiled : compiled_kernels()) {
     const double more = count_stage(compiled, "clustered_gate", 8).instructions -
                         count_stage(compiled, "plain_gate", 8).instructions;

@@ -122,7 +122,7 @@ TEST(PtxTensor, MultipliesTheTileThatTheRegistersSpell) {
 }
 
 template <typename Action>
-std::string error_of(const Action& action) {
+std::string tensor_error_of(const Action& action) {
   try {
     action();
   } catch (const std::runtime_error& error) {
@@ -136,7 +136,7 @@ TEST(PtxTensor, RefusesOtherShapesAndTypes) {
   for (const char* shape : {"m16n8k8.row.col.f32.bf16.bf16.f32",
                             "m16n8k16.row.col.f32.f16.f16.f32",
                             "m16n8k16.col.row.f32.bf16.bf16.f32"}) {
-    EXPECT_THAT(error_of([&] { run(program(shape, ""), words); }),
+    EXPECT_THAT(tensor_error_of([&] { run(program(shape, ""), words); }),
                 HasSubstr("only bfloat16 tiles of 16 x 8 x 16 are known"));
   }
 }
@@ -144,7 +144,7 @@ TEST(PtxTensor, RefusesOtherShapesAndTypes) {
 TEST(PtxTensor, RefusesAWarpThatIsNotWhole) {
   std::vector<std::uint32_t> words(32 * kWordsOfLane);
   const std::string leaves = "setp.eq.u32 %p1, %r1, 7; @%p1 bra DONE;";
-  EXPECT_THAT(error_of([&] { run(program(kShape, leaves), words); }), HasSubstr("deadlock"));
+  EXPECT_THAT(tensor_error_of([&] { run(program(kShape, leaves), words); }), HasSubstr("deadlock"));
 }
 
 }  // namespace

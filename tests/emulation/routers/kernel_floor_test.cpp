@@ -15,11 +15,11 @@
 namespace switchyard {
 namespace {
 
-constexpr std::int32_t kTokens = 256;
+constexpr std::int32_t kFloorTokens = 256;
 constexpr double kSectorBytes = 32;
 
 TopKCase case_of(LogitType type, std::int32_t experts, std::int32_t slots, bool is_renormalised) {
-  return {.shape = {.logit_type = type, .tokens = kTokens, .experts = experts, .slots = slots},
+  return {.shape = {.logit_type = type, .tokens = kFloorTokens, .experts = experts, .slots = slots},
           .is_renormalised = is_renormalised,
           .has_hard_rows = false};
 }
@@ -65,7 +65,7 @@ TEST(KernelFloor, IsWhatTheCompiledKernelAsksForOrLess) {
       // Whole sectors only: at most a sector a row, and a fifth where rows do not fill warps.
       EXPECT_GE(bytes, least) << test.name() << " on " << compiled.module.target;
       EXPECT_LE(bytes, 1.2 * least) << test.name() << " on " << compiled.module.target;
-      dearest = std::max(dearest, static_cast<double>(counters.warp_instructions) / kTokens);
+      dearest = std::max(dearest, static_cast<double>(counters.warp_instructions) / kFloorTokens);
     }
     EXPECT_LE(dearest, listed) << test.name() << ": the table is too low";
     EXPECT_GE(dearest, 0.9 * listed) << test.name() << ": the table is too high";

@@ -14,7 +14,8 @@
 namespace switchyard {
 namespace {
 
-constexpr double kRounding = 1e-11;  // sums of some hundred rates, and the order's own tolerance
+constexpr double kRateRounding =
+    1e-11;  // sums of some hundred rates, and the order's own tolerance
 
 /// Flows over random routes of two to five links; shares below one on some links.
 FlowGraph random_graph(RandomStream& random, std::size_t links, std::size_t flows, bool spreads) {
@@ -84,17 +85,17 @@ std::string unfairness(const FlowGraph& graph,
     });
   }
   for (std::size_t link = 0; link < load.size(); ++link) {
-    if (load[link] > graph.capacity[link] * (1 + kRounding)) {
+    if (load[link] > graph.capacity[link] * (1 + kRateRounding)) {
       return "link " + std::to_string(link) + " is overloaded";
     }
   }
   for (const std::uint32_t flow : under_way) {
-    bool is_limited = solver.rate(flow) >= cap * (1 - kRounding);
+    bool is_limited = solver.rate(flow) >= cap * (1 - kRateRounding);
     for_each_hop(flow, [&](const ChainLink& hop) {
-      is_limited |= load[hop.link] >= graph.capacity[hop.link] * (1 - kRounding) &&
-                    solver.rate(flow) >= fastest[hop.link] * (1 - kRounding);
+      is_limited |= load[hop.link] >= graph.capacity[hop.link] * (1 - kRateRounding) &&
+                    solver.rate(flow) >= fastest[hop.link] * (1 - kRateRounding);
     });
-    if (!is_limited || solver.rate(flow) > cap * (1 + kRounding)) {
+    if (!is_limited || solver.rate(flow) > cap * (1 + kRateRounding)) {
       return "flow " + std::to_string(flow) + " has no bottleneck";
     }
   }

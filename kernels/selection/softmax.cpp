@@ -16,14 +16,14 @@ namespace {
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
-struct SoftmaxJob {
+struct RowJob {
   const float* in;
   float* out;
   std::size_t count;
   float top;  // largest valid value of the row
 };
 
-SWITCHYARD_ISA_BODY void terms_below_top_body(const SoftmaxJob& job) {
+SWITCHYARD_ISA_BODY void terms_below_top_body(const RowJob& job) {
   for (std::size_t at = 0; at < job.count; ++at) {
     const float logit = job.in[at];
     const bool is_valid = logit > kMinusInfinity;
@@ -32,7 +32,7 @@ SWITCHYARD_ISA_BODY void terms_below_top_body(const SoftmaxJob& job) {
   }
 }
 
-SWITCHYARD_ISA_BODY void sigmoids_body(const SoftmaxJob& job) {
+SWITCHYARD_ISA_BODY void sigmoids_body(const RowJob& job) {
   for (std::size_t at = 0; at < job.count; ++at) {
     const float score = job.in[at];
     const float probability = sigmoid_reproducible(score == score ? score : 0.0F);
@@ -40,13 +40,12 @@ SWITCHYARD_ISA_BODY void sigmoids_body(const SoftmaxJob& job) {
   }
 }
 
-SWITCHYARD_ISA_BODY void divide_body(const SoftmaxJob& job) {
+SWITCHYARD_ISA_BODY void divide_body(const RowJob& job) {
   for (std::size_t at = 0; at < job.count; ++at) {
     job.out[at] = divide_rounded(job.in[at], job.top);
   }
 }
 
-<<<<<<< HEAD
 struct ChosenJob {
   const float* logits;
   const std::int32_t* ids;  // the first is an expert
@@ -81,11 +80,6 @@ SWITCHYARD_ISA_VERSIONS(terms_below_top, RowJob)
 SWITCHYARD_ISA_VERSIONS(sigmoids, RowJob)
 SWITCHYARD_ISA_VERSIONS(divide, RowJob)
 SWITCHYARD_ISA_VERSIONS(softmax_of_few, ChosenJob)
-=======
-SWITCHYARD_ISA_VERSIONS(terms_below_top, SoftmaxJob)
-SWITCHYARD_ISA_VERSIONS(sigmoids, SoftmaxJob)
-SWITCHYARD_ISA_VERSIONS(divide, SoftmaxJob)
->>>>>>> 4cf40b8 (Files of a folder are compiled together: four times less work for a build; names that clashed differ now, copies of helpers are shared)
 
 /// A short array on the stack, or a long one on the heap.
 class Scratch {

@@ -15,7 +15,7 @@ constexpr std::array<std::string_view, 4> kSplits{"shared", "equal", "adapmoe", 
 constexpr std::array<std::string_view, 3> kMisses{"fetch", "cpu", "fastest"};
 constexpr std::array<std::string_view, 2> kOrders{"fifo", "expert_aware"};
 constexpr std::array<std::string_view, 2> kErrors{"expert", "layer"};
-constexpr std::int64_t kMostExperts = std::int64_t{1} << 40;
+constexpr std::int64_t kMostCached = std::int64_t{1} << 40;
 constexpr Bounds<std::int64_t> kCount{0, 1 << 20};
 
 template <class Names>
@@ -60,7 +60,7 @@ MemoryChoice read_memory(Parameters& parameters) {
   memory.cached_experts = parameters.get_integer(
       "cached_experts",
       0,
-      {0, kMostExperts},
+      {0, kMostCached},
       "the same, as a number of experts in full precision; 0 = all of the device's memory but "
       "what is reserved");
   constexpr std::int64_t kReserved = std::int64_t{4} << 30U;

@@ -27,7 +27,7 @@ constexpr double kIdAndWeight = 8;
 constexpr double kHidden = 4096;        // of hidden_budgets.csv
 constexpr double kSmallHidden = 200;    // of router_budgets.csv
 constexpr double kLayoutOfChoice = 13;  // position, row and source (int32), crossings (a byte)
-constexpr double kSectorBytes = 32;
+constexpr double kSector = 32;
 
 /// What a token cannot do without.
 struct Least {
@@ -237,7 +237,7 @@ std::string table_of(const std::vector<Row>& rows) {
                         row.name,
                         row.least.bytes,
                         row.least.operations,
-                        row.sectors * kSectorBytes / row.least.bytes,
+                        row.sectors * kSector / row.least.bytes,
                         row.instructions);
     for (const Gpu& gpu : {h100, b200}) {
       const double floor = gpu.floor(row.least);

@@ -18,7 +18,7 @@ constexpr double kTokenBytes = 1024 * 2.0;  // bf16
 constexpr double kExpertBytes = 3 * 1024 * 512 * 2.0;
 
 // 16 experts on 2 ranks of a DGX, 4 layers.
-Scenario scenario(const json& changes) {
+Scenario with_groups(const json& changes) {
   json document = {{"topology", "dgx_h100_8"},
                    {"ranks", 2},
                    {"model", {{"expert_hidden", 512}}},
@@ -33,7 +33,7 @@ Scenario scenario(const json& changes) {
 
 // Seconds of one message between two GPUs of the node with nothing in its way.
 double message(double bytes) {
-  const Scenario any = scenario(json::object());
+  const Scenario any = with_groups(json::object());
   double rate = 1e300;
   for (const Hop& hop : any.fabric->routes(8).hops(0, 1)) {
     rate = std::min(rate, any.fabric->links()[hop.link.index()].effective_bandwidth().value);
@@ -56,7 +56,7 @@ std::vector<std::string> names(const SimulationResult& result) {
 
 TEST(Pipeline, FillsAndDrainsAndHopsFromStageToStage) {
   const SimulationResult result =
-      simulate(scenario({{"parallel", {{"data", 2}, {"pipeline", 2}, {"micro_batches", 3}}}}));
+      simulate(with_groups({{"parallel", {{"data", 2}, {"pipeline", 2}, {"micro_batches", 3}}}}));
   ASSERT_THAT(names(result), ElementsAre("pipeline"));
   const double hop = message(kTokens * kTokenBytes);
   const StepExchange& exchange = result.total.step_exchanges[0];
@@ -74,7 +74,7 @@ TEST(Pipeline, FillsAndDrainsAndHopsFromStageToStage) {
 }
 
 TEST(Pipeline, OfOneStageOnlyRepeatsTheLayers) {
-  const SimulationResult result = simulate(scenario({{"parallel", {{"micro_batches", 3}}}}));
+  const SimulationResult result = simulate(with_groups({{"parallel", {{"micro_batches", 3}}}}));
   EXPECT_TRUE(result.total.step_exchanges.empty());
   EXPECT_EQ(result.total.pipeline_bubble, 0);
   EXPECT_NEAR(*result.total.step_s, 3 * *result.total.layer_s, kRounding * *result.total.step_s);
@@ -86,7 +86,7 @@ json training(const json& parallel) {
 
 TEST(Gradients, AreSummedInRingsOverTheCopies) {
   const SimulationResult result =
-      simulate(scenario(training({{"data", 2}, {"dense_gradients", "4MiB"}})));
+      simulate(with_groups(training({{"data", 2}, {"dense_gradients", "4MiB"}})));
   ASSERT_THAT(names(result), ElementsAre("dense_gradients", "expert_gradients"));
   const double dense = allreduce(4 << 20, 4);
   const double experts = allreduce(16 * 4 * kExpertBytes / 2, 2);
@@ -98,7 +98,7 @@ TEST(Gradients, AreSummedInRingsOverTheCopies) {
 
 TEST(Gradients, OfDenseWeightsStayAmongEqualPlacesOfTensorParallelGroups) {
   const SimulationResult result =
-      simulate(scenario(training({{"tensor", 2}, {"data", 2}, {"dense_gradients", "4MiB"}})));
+      simulate(with_groups(training({{"tensor", 2}, {"data", 2}, {"dense_gradients", "4MiB"}})));
   const double dense = allreduce(4 << 20, 2);
   EXPECT_NEAR(result.total.step_exchanges[0].time_s, dense, kRounding * dense);
 }
@@ -106,7 +106,7 @@ TEST(Gradients, OfDenseWeightsStayAmongEqualPlacesOfTensorParallelGroups) {
 TEST(Gradients, OfExpertsThatEveryRankHoldsCrossAllRanks) {
   json changes = training({{"data", 2}});
   changes["schedule"] = "local_experts";
-  const SimulationResult result = simulate(scenario(changes));
+  const SimulationResult result = simulate(with_groups(changes));
   ASSERT_THAT(names(result), ElementsAre("expert_gradients"));
   const double experts = allreduce(16 * 4 * kExpertBytes, 4);
   EXPECT_NEAR(result.total.step_exchanges[0].time_s, experts, kRounding * experts);
@@ -114,7 +114,7 @@ TEST(Gradients, OfExpertsThatEveryRankHoldsCrossAllRanks) {
 
 TEST(Gradients, HideBehindTheStepAsFarAsThereIsOne) {
   const auto run = [](double overlap, const char* dense) {
-    return simulate(scenario(
+    return simulate(with_groups(
         training({{"data", 2}, {"dense_gradients", dense}, {"gradient_overlap", overlap}})));
   };
   const SimulationResult half = run(0.5, "16KiB");
@@ -131,14 +131,14 @@ TEST(Gradients, HideBehindTheStepAsFarAsThereIsOne) {
 
 TEST(Gradients, AreNotExchangedInAForwardPass) {
   const SimulationResult result =
-      simulate(scenario({{"parallel", {{"data", 2}, {"dense_gradients", "4MiB"}}}}));
+      simulate(with_groups({{"parallel", {{"data", 2}, {"dense_gradients", "4MiB"}}}}));
   EXPECT_TRUE(result.total.step_exchanges.empty());
   EXPECT_EQ(*result.total.step_s, *result.total.layer_s);
 }
 
 TEST(TrainingPass, SendsTwiceAndComputesThreeTimesTheForward) {
-  const SimulationResult forward = simulate(scenario(json::object()));
-  const SimulationResult both = simulate(scenario({{"pass", "training"}}));
+  const SimulationResult forward = simulate(with_groups(json::object()));
+  const SimulationResult both = simulate(with_groups({{"pass", "training"}}));
   EXPECT_NEAR(both.total.compute_s, 3 * forward.total.compute_s, kRounding * both.total.compute_s);
   const double exchanged = *forward.total.dispatch_s + *forward.total.combine_s;
   EXPECT_NEAR(*both.total.dispatch_s + *both.total.combine_s, 2 * exchanged, kRounding * exchanged);
@@ -146,7 +146,7 @@ TEST(TrainingPass, SendsTwiceAndComputesThreeTimesTheForward) {
 }
 
 TEST(TrainingPass, GoesBackFromTheLastLayerToTheFirst) {
-  const SimulationResult result = simulate(scenario({{"pass", "training"}}));
+  const SimulationResult result = simulate(with_groups({{"pass", "training"}}));
   double before = 0;  // everything forward has ended
   for (const LayerResult& layer : result.layers) {
     std::vector<std::string> phases;
@@ -166,8 +166,8 @@ TEST(TrainingPass, GoesBackFromTheLastLayerToTheFirst) {
 }
 
 TEST(BackwardPass, IsTheTrainingPassWithoutTheForward) {
-  const SimulationResult forward = simulate(scenario(json::object()));
-  const SimulationResult backward = simulate(scenario({{"pass", "backward"}}));
+  const SimulationResult forward = simulate(with_groups(json::object()));
+  const SimulationResult backward = simulate(with_groups({{"pass", "backward"}}));
   EXPECT_NEAR(
       backward.total.compute_s, 2 * forward.total.compute_s, kRounding * forward.total.compute_s);
   EXPECT_EQ(*backward.total.intra_node_bytes, *forward.total.intra_node_bytes);

@@ -115,6 +115,7 @@ TEST(MoEPlusPlus, CarriesLogitsFromLayerToLayer) {
   EXPECT_EQ(router->route(input).expert_ids(0, 0), 0);  // 4 * 0.5 > 1
 }
 
+// MPP-3, the router's side.
 TEST(MoEPlusPlus, FillsHeterogeneousCapacityWithAllSlots) {
   // All tokens want the same experts in turn: with factor 1 the capacities add up to the slots.
   constexpr std::size_t kTokens = 1200;

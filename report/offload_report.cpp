@@ -34,9 +34,17 @@ std::string per_token(double seconds, const OffloadResult& result) {
 
 std::string head(const OffloadScenario& scenario, const OffloadResult& result) {
   const std::size_t gpus = scenario.setup.tier.gpus;
+  const std::int64_t cache = sum(scenario.setup.cache.high) + sum(scenario.setup.cache.low);
+  const std::int64_t all = sum(scenario.bytes.high);
+  const std::string held =
+      cache * static_cast<std::int64_t>(gpus) >= all
+          ? fmt::format("room for all {} of expert weights", format_quantity(Bytes{all}))
+          : fmt::format("{} of {} expert weights cached on each",
+                        format_quantity(Bytes{cache}),
+                        format_quantity(Bytes{all}));
   return fmt::format(
       "{} tokens in {} passes through {} MoE layers; {} experts a layer, {} each\n"
-      "{} x {}: {} of {} expert weights cached on each{}\n",
+      "{} x {}: {}{}\n",
       result.tokens,
       result.passes,
       scenario.stream.layers,
@@ -44,8 +52,7 @@ std::string head(const OffloadScenario& scenario, const OffloadResult& result) {
       format_quantity(Bytes{largest(scenario.bytes.high)}),
       gpus,
       scenario.device.name,
-      format_quantity(Bytes{sum(scenario.setup.cache.high) + sum(scenario.setup.cache.low)}),
-      format_quantity(Bytes{sum(scenario.bytes.high)}),
+      held,
       scenario.shared_bytes > 0 ? fmt::format(", beside {} that they share",
                                               format_quantity(Bytes{scenario.shared_bytes}))
                                 : "");

@@ -1,10 +1,12 @@
 // `offload`: experts that do not fit in GPU memory, cached, prefetched and fetched from the host.
 #include <array>
+#include <filesystem>
 #include <memory>
 #include <optional>
 
 #include <nlohmann/json.hpp>
 
+#include "cli/file_kind.hpp"
 #include "cli/framework/catalogue.hpp"
 #include "cli/framework/command.hpp"
 #include "cli/sample_trace.hpp"
@@ -75,7 +77,11 @@ class OffloadCommand final : public Command {
     }
     const auto file = options.text("SCENARIO");
     const Location where{file.value_or("scenario"), ""};
-    json document = file ? read_json_file(*file) : json::object();
+    json document = json::object();
+    if (file) {
+      refuse_traces(*file);
+      document = read_json_file(*file);
+    }
     if (!document.is_object()) {
       throw InvalidInput("is not an offload scenario: wanted a JSON object", where);
     }
@@ -96,6 +102,19 @@ class OffloadCommand final : public Command {
   }
 
  private:
+  // The likeliest slip: the trace given as if it were the scenario.
+  static void refuse_traces(const std::string& file) {
+    std::error_code problem;
+    if (!is_sample_name(file) && !std::filesystem::is_regular_file(file, problem)) {
+      return;  // standard input, or for the reader to complain about
+    }
+    const FileKind kind = guess_file(file, std::nullopt).kind;
+    if (kind == FileKind::Routing || kind == FileKind::ForeignRouting) {
+      throw InvalidInput(
+          "is routing, not an offload scenario", {file, ""}, "pass it with --trace " + file);
+    }
+  }
+
   static void apply(json& document, const ParsedOptions& options) {
     for (const OptionSetting& setting : kSettings) {
       if (const auto value = options.text(setting.option)) {

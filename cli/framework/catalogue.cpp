@@ -99,6 +99,7 @@ CatalogueKind offload_kind() {
        }}};
   const auto entries = [] {
     std::vector<CatalogueEntry> found;
+    found.reserve(kSections.size());
     for (const Section& section : kSections) {
       found.push_back({section.name, section.summary});
     }

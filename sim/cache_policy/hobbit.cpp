@@ -1,4 +1,4 @@
-// HOBBIT's multidimensional policy (arXiv 2411.01433, section 3.4): the resident of least
+// HOBBIT's multidimensional policy (arXiv 2411.01433): the resident of least
 //   w1 R/T + w2 F/T + w3 H/T + w4 (1 - distance/L)
 // leaves; R its last token, F its uses and H its uses in high precision in this sequence, T the
 // token's index. The paper prints distance = (current layer - its layer) mod L, which favours the

@@ -51,7 +51,7 @@ struct AccessStream {
   [[nodiscard]] std::int64_t tokens() const;
 };
 
-/// HOBBIT's rule (arXiv 2411.01433, section 3.2): of a token's experts by falling gate weight g,
+/// HOBBIT's rule (arXiv 2411.01433): of a token's experts by falling gate weight g,
 /// normalised, the i-th has score s_i = g_0 + ... + g_(i-1); s <= t1 needs high precision,
 /// s <= t2 low, beyond that the expert is skipped unless it is cached. 1 and 1 switch it off.
 struct PrecisionRule {

@@ -62,6 +62,27 @@ class Table {
   Matrix<Choice> choice_;
 };
 
+// The set of required widths that one expert of this width meets.
+std::size_t met_by(const BitRules& rules, std::int64_t width) {
+  std::size_t met = 0;
+  for (std::size_t i = 0; i < rules.at_least_one.size(); ++i) {
+    met |= rules.at_least_one[i] == width ? std::size_t{1} << i : 0;
+  }
+  return met;
+}
+
+// The cheapest state with all experts served and all required widths met.
+std::size_t best_end(const Table& table, std::size_t experts, std::size_t limit, bool is_exact) {
+  const std::size_t all = table.sets() - 1;
+  std::size_t best = table.state(limit, all);
+  for (std::size_t bits = 0; bits < limit && !is_exact; ++bits) {
+    if (table.cost(experts, table.state(bits, all)) < table.cost(experts, best)) {
+      best = table.state(bits, all);
+    }
+  }
+  return best;
+}
+
 }  // namespace
 
 Matrix<double> bit_costs(std::span<const double> frequency,
@@ -98,21 +119,12 @@ std::vector<std::int64_t> allocate_bits(const Matrix<double>& costs,
         if (after > limit) {
           break;
         }
-        std::size_t met = state % table.sets();
-        for (std::size_t i = 0; i < rules.at_least_one.size(); ++i) {
-          met |= rules.at_least_one[i] == rules.widths[width] ? std::size_t{1} << i : 0;
-        }
+        const std::size_t met = state % table.sets() | met_by(rules, rules.widths[width]);
         table.offer(expert, state, table.state(after, met), costs(expert, width), width);
       }
     }
   }
-  const std::size_t all = table.sets() - 1;
-  std::size_t best = table.state(limit, all);
-  for (std::size_t bits = 0; bits < limit && !rules.is_exact; ++bits) {
-    if (table.cost(costs.rows(), table.state(bits, all)) < table.cost(costs.rows(), best)) {
-      best = table.state(bits, all);
-    }
-  }
+  const std::size_t best = best_end(table, costs.rows(), limit, rules.is_exact);
   if (table.cost(costs.rows(), best) == kNoWay) {
     return {};
   }

@@ -1,4 +1,4 @@
-// MC-MoE's bit widths (arXiv 2410.06270, section 3.2): which expert of a layer gets how many bits.
+// MC-MoE's bit widths (arXiv 2410.06270): which expert of a layer gets how many bits.
 #pragma once
 
 #include <cstdint>

@@ -127,6 +127,12 @@ void check_room(const OffloadScenario& scenario, std::int64_t high, const Locati
 CacheSizes cache_sizes(const OffloadScenario& scenario,
                        const Location& where,
                        std::vector<std::size_t>& slots) {
+  if (scenario.memory.tier.gpus > scenario.stream.experts) {
+    throw InvalidInput(fmt::format("{} GPUs for the {} experts of a layer leave some without any",
+                                   scenario.memory.tier.gpus,
+                                   scenario.stream.experts),
+                       where.child("gpus"));
+  }
   const std::int64_t total = cache_bytes(scenario, where);
   const bool is_mixed = scenario.precision.rule.is_on();
   const auto low =

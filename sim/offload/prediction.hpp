@@ -9,7 +9,7 @@
 
 namespace switchyard {
 
-/// How prefetching decides. HOBBIT (arXiv 2411.01433, section 3.3) applies the gates of the next
+/// How prefetching decides. HOBBIT (arXiv 2411.01433) applies the gates of the next
 /// `horizon` layers to the current gate's input; AdapMoE that of the next layer alone.
 struct PrefetchRule {
   std::size_t horizon = 0;       // layers ahead; 0 = nothing is prefetched

@@ -18,7 +18,9 @@ class RankedResidents {
     Rank rank;
     std::uint32_t key = 0;
 
-    auto operator<=>(const Resident&) const = default;
+    friend bool operator<(const Resident& left, const Resident& right) {
+      return left.rank != right.rank ? left.rank < right.rank : left.key < right.key;
+    }
   };
 
   explicit RankedResidents(std::size_t keys) : places_(keys), is_resident_(keys, 0) {}

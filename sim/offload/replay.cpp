@@ -6,7 +6,7 @@
 #include "core/check.hpp"
 #include "core/numbers/mix_bits.hpp"
 #include "sim/offload/copy_engines.hpp"
-#include "sim/offload/expert_pool.hpp"
+#include "sim/offload/gpu_cache.hpp"
 
 namespace switchyard {
 namespace {
@@ -26,22 +26,11 @@ struct Arrival {
 };
 
 struct Gpu {
-  std::vector<ExpertPool> high;  // [1] or [layers]
-  std::vector<ExpertPool> low;
+  GpuCache cache;
   // Of the visit being replayed:
   double cached_s = 0;  // compute of experts that are there
   double ideal_s = 0;   // compute of all its experts
-  std::vector<Arrival> arrivals;
-
-  [[nodiscard]] std::int64_t cached_bytes() const {
-    std::int64_t bytes = 0;
-    for (const auto* pools : {&high, &low}) {
-      for (const ExpertPool& pool : *pools) {
-        bytes += pool.used();
-      }
-    }
-    return bytes;
-  }
+  std::vector<Arrival> arrivals = {};
 };
 
 class Replay {
@@ -55,8 +44,7 @@ class Replay {
         staged_(keys()),
         staged_for_(stream.layers),
         pinned_for_(stream.layers),
-        engines_(setup.tier, *setup.policy, shape(0, stream.layers)),
-        gpus_(setup.tier.gpus) {
+        engines_(setup.tier, *setup.policy, shape()) {
     for (std::size_t use = next_.size(), visit = stream.visits(); visit-- > 0;) {
       while (use > stream.visit_starts[visit]) {
         --use;
@@ -64,9 +52,9 @@ class Replay {
             static_cast<std::int64_t>(use);
       }
     }
-    for (Gpu& gpu : gpus_) {
-      make_pools(setup.cache.high, gpu.high);
-      make_pools(setup.cache.low, gpu.low);
+    gpus_.reserve(setup.tier.gpus);
+    for (std::size_t gpu = 0; gpu < setup.tier.gpus; ++gpu) {
+      gpus_.push_back({.cache = GpuCache(*setup.policy, setup.cache, shape())});
     }
     result_.layers.resize(stream.layers);
     for (std::size_t layer = 0; layer < stream.layers; ++layer) {
@@ -99,44 +87,13 @@ class Replay {
     return static_cast<std::uint32_t>(layer * stream_.experts + use.expert);
   }
 
-  [[nodiscard]] CacheShape shape(std::size_t first_layer, std::size_t layers) const {
-    CacheShape answer{.first_layer = first_layer,
-                      .layers = layers,
-                      .model_layers = stream_.layers,
-                      .experts = stream_.experts,
-                      .next_use = {},
-                      .seed = mix_bits(setup_.seed, first_layer)};
-    if (!next_of_key_.empty()) {
-      answer.next_use =
-          std::span(next_of_key_).subspan(first_layer * stream_.experts, answer.keys());
-    }
-    return answer;
-  }
-
-  void make_pools(const std::vector<std::int64_t>& sizes, std::vector<ExpertPool>& pools) const {
-    const std::size_t layers_each = sizes.size() > 1 ? 1 : stream_.layers;
-    for (std::size_t pool = 0; pool < sizes.size(); ++pool) {
-      pools.emplace_back(*setup_.policy, shape(pool, layers_each), sizes[pool]);
-    }
-  }
-
-  // A pool and the key by which it knows an expert.
-  struct Place {
-    ExpertPool* pool = nullptr;
-    std::uint32_t key = 0;
-  };
-
-  [[nodiscard]] Place place(std::vector<ExpertPool>& pools, std::uint32_t key) const {
-    if (pools.size() == 1) {
-      return {pools.data(), key};
-    }
-    const auto experts = static_cast<std::uint32_t>(stream_.experts);
-    return {&pools[key / experts], key % experts};
-  }
-
-  [[nodiscard]] std::span<const std::uint16_t> pins_of(std::uint32_t key,
-                                                       const Place& where) const {
-    return std::span(pins_).subspan(key - where.key);
+  [[nodiscard]] CacheShape shape() const {
+    return {.first_layer = 0,
+            .layers = stream_.layers,
+            .model_layers = stream_.layers,
+            .experts = stream_.experts,
+            .next_use = next_of_key_,
+            .seed = setup_.seed};
   }
 
   [[nodiscard]] Gpu& gpu_of(const ExpertDemand& use) { return gpus_[gpu_index(use)]; }
@@ -158,11 +115,7 @@ class Replay {
       moment_.token = 0;
       engines_.start_sequence();
       for (Gpu& gpu : gpus_) {
-        for (auto* pools : {&gpu.high, &gpu.low}) {
-          for (ExpertPool& pool : *pools) {
-            pool.start_sequence();
-          }
-        }
+        gpu.cache.start_sequence();
       }
     }
     ++moment_.token;
@@ -199,12 +152,9 @@ class Replay {
     ++counts.uses;
     Gpu& gpu = gpu_of(use);
     moment_.is_high = use.need == Need::High;
-    const Place high = place(gpu.high, key);
-    const Place low = place(gpu.low, key);
-    const bool is_high = high.pool->contains(high.key);
-    if (is_high || (use.need != Need::High && low.pool->contains(low.key))) {
-      const Place& found = is_high ? high : low;
-      found.pool->use(found.key, moment_);
+    const bool is_high = gpu.cache.contains(key, true);
+    if (is_high || (use.need != Need::High && gpu.cache.contains(key, false))) {
+      gpu.cache.use(key, is_high, moment_);
       ++counts.hits;
       gpu.cached_s += compute_s(use, key, is_high);
       gpu.ideal_s += compute_s(use, key, is_high);
@@ -259,19 +209,11 @@ class Replay {
     const double seconds = compute_s(use, key, is_high);
     gpu.ideal_s += seconds;
     gpu.arrivals.push_back({.ready = ready, .compute_s = seconds});
-    const Place low = place(gpu.low, key);
-    if (is_high && low.pool->contains(low.key)) {
-      low.pool->erase(low.key);
-    }
-    const Place target = is_high ? place(gpu.high, key) : low;
     const std::int64_t bytes = bytes_of(key, is_high);
-    bool is_kept = target.pool->insert(target.key, bytes, moment_, pins_of(key, target));
+    const bool is_kept = gpu.cache.insert(key, is_high, bytes, moment_, pins_);
     if (!is_kept && !served_.empty()) {  // what this layer has computed may go
       unpin_served();
-      is_kept = target.pool->insert(target.key, bytes, moment_, pins_of(key, target));
-    }
-    if (is_kept) {
-      target.pool->use(target.key, moment_);
+      gpu.cache.insert(key, is_high, bytes, moment_, pins_);
     }
   }
 
@@ -306,11 +248,8 @@ class Replay {
     std::size_t missing = 0;
     for (const ExpertDemand& use : predicted_) {
       const std::uint32_t key = key_of(target, use);
-      Gpu& gpu = gpu_of(use);
-      const bool is_high = use.need == Need::High;
-      const Place high = place(gpu.high, key);
-      const Place low = place(gpu.low, key);
-      if (high.pool->contains(high.key) || (!is_high && low.pool->contains(low.key))) {
+      const GpuCache& cache = gpu_of(use).cache;
+      if (cache.contains(key, true) || (use.need != Need::High && cache.contains(key, false))) {
         ++pins_[key];
         pinned_for_[target].push_back(key);
         continue;
@@ -372,7 +311,7 @@ class Replay {
       gpu.arrivals.clear();
       gpu.cached_s = 0;
       gpu.ideal_s = 0;
-      result_.most_cached_bytes = std::max(result_.most_cached_bytes, gpu.cached_bytes());
+      result_.most_cached_bytes = std::max(result_.most_cached_bytes, gpu.cache.used());
     }
     const double stall_s = std::max(0.0, end - now_ - ideal_s);
     layer.stall_s += stall_s;
@@ -419,44 +358,6 @@ class Replay {
 };
 
 }  // namespace
-
-double ExpertTime::gpu(std::uint32_t tokens, std::int64_t bytes, bool is_quantised) const {
-  const double rows = tokens;
-  const double compute = (rows * flops_per_row + rebuild_flops) / flops_rate;
-  const double memory = (static_cast<double>(bytes) + rows * row_bytes) / byte_rate;
-  return std::max(compute, memory) + launch_s + (is_quantised ? expand_s : 0);
-}
-
-double ExpertTime::cpu(std::uint32_t tokens) const {
-  return cpu_first_s + cpu_row_s * (static_cast<double>(tokens) - 1);
-}
-
-UseCounts& UseCounts::operator+=(const UseCounts& other) {
-  uses += other.uses;
-  hits += other.hits;
-  prefetched += other.prefetched;
-  late += other.late;
-  loads += other.loads;
-  computed_on_cpu += other.computed_on_cpu;
-  skipped += other.skipped;
-  return *this;
-}
-
-double UseCounts::hit_ratio() const {
-  return uses > 0 ? static_cast<double>(hits) / static_cast<double>(uses) : 1;
-}
-
-double UseCounts::ready_ratio() const {
-  return uses > 0 ? static_cast<double>(hits + prefetched) / static_cast<double>(uses) : 1;
-}
-
-double OffloadResult::seconds_per_token() const {
-  return tokens > 0 ? total_s / static_cast<double>(tokens) : 0;
-}
-
-double OffloadResult::miss_penalty() const {
-  return counts.uses > 0 ? load_equivalents / static_cast<double>(counts.uses) : 0;
-}
 
 OffloadResult replay_offload(const AccessStream& stream,
                              const OffloadSetup& setup,

@@ -4,7 +4,7 @@
 // In each layer the router decides once attention and other work are done. Then the layer's missing
 // experts are queued on the copy engines, after them what is prefetched for later layers. An engine
 // copies one expert after the other in the order of the queue and never stops a copy (HOBBIT, arXiv
-// 2411.01433, section 3.3). A GPU computes cached experts at once and the others as they arrive.
+// 2411.01433). A GPU computes cached experts at once and the others as they arrive.
 // The layer ends when the last GPU, or the CPU, is done.
 #pragma once
 

@@ -75,6 +75,9 @@ TEST(Offload, SaysWhatClashes) {
   run = run_program({"offload", "--trace", "sample:demo"});
   EXPECT_EQ(run.exit_code, 2);
   EXPECT_THAT(run.errors, HasSubstr("name the model (--model"));
+  run = run_program({"offload", "sample:demo"});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.errors, HasSubstr("pass it with --trace sample:demo"));
 }
 
 TEST(Offload, ListsPoliciesAndSections) {

@@ -80,6 +80,7 @@ TEST(OffloadScenario, RefusesWhatContradictsItself) {
   refuse({{"policy", "lrv"}}, "did you mean \"lru\"?");
   refuse({{"memry", json::object()}}, "there is no such section");
   refuse({{"compute", {{"device", "gb200"}}}}, "names no link to host memory");
+  refuse({{"memory", {{"gpus", 17}}}}, "17 GPUs for the 16 experts of a layer");
   refuse({{"seed", -1}}, "wanted a whole number from 0");
 }
 

@@ -35,7 +35,8 @@ double accuracy_from(const json& value, const Location& place) {
 
 std::vector<double> accuracies(const json& given, std::size_t count, const Location& place) {
   if (!given.is_array()) {
-    return std::vector<double>(count, accuracy_from(given, place));
+    std::vector<double> same(count, accuracy_from(given, place));
+    return same;
   }
   if (given.size() != count) {
     throw InvalidInput(fmt::format("{} accuracies where {} are wanted", given.size(), count),

@@ -93,7 +93,7 @@ class Replay {
             .model_layers = stream_.layers,
             .experts = stream_.experts,
             .next_use = next_of_key_,
-            .seed = setup_.seed};
+            .seed = mix_bits(setup_.seed, 0)};
   }
 
   [[nodiscard]] Gpu& gpu_of(const ExpertDemand& use) { return gpus_[gpu_index(use)]; }

@@ -310,11 +310,7 @@ ExitCode run_exchange(const ParsedOptions& options) {
       check_writable(*path, options.has("force"));
     }
   }
-  const auto file = options.text("SCENARIO");
-  json document = file ? read_json_file(*file) : json(json::object());
-  if (!document.is_object()) {
-    throw InvalidInput("is not a scenario: wanted a JSON object", {*file, ""});
-  }
+  json document = scenario_argument(options, "a scenario");
   apply_scenario_options(document, options);
   const OneExchange one = options.has("matrix") ? exchange_of_file(options, document)
                                                 : exchange_of_layer(options, document);

@@ -89,7 +89,7 @@ void require_route_profiling() {
 
 RouteProfile profile_route(const RouteProfileRequest& request) {
   KeepActivities sink;
-  CuptiSession session(sink, {});
+  CuptiSession session(sink, {.asks_driver = true});
   request.route();
   session.finish();
   EventTimeline timeline = timeline_of(sink.log, session);

@@ -5,8 +5,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/file_kind.hpp"
 #include "cli/framework/catalogue.hpp"
 #include "cli/framework/command.hpp"
+#include "cli/sample_trace.hpp"
+#include "core/files/json_file.hpp"
 #include "sim/replay/scenario.hpp"
 #include "topologies/topology_file.hpp"
 #include "topologies/topology_format.hpp"
@@ -18,11 +21,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::int64_t kMostRanks = 1'000'000;
-constexpr std::int64_t kLargestSeed = std::int64_t{1} << 53U;
-
-Values names_of(const std::string& plural) {
-  return Values::among([plural] { return catalogue_names(plural); });
-}
 
 std::vector<std::string> rank_rules() {
   return {"recorded", "contiguous", "round_robin", "by_sequence"};
@@ -63,6 +61,18 @@ constexpr std::array<NamedSetting, 7> kNames{{{"all-to-all", "all_to_all"},
                                               {"capacity", "capacity"},
                                               {"model", "model"}}};
 
+// The likeliest slip: the trace given as if it were the scenario.
+void refuse_traces(const std::string& file, const std::string& noun) {
+  std::error_code problem;
+  if (!is_sample_name(file) && !std::filesystem::is_regular_file(file, problem)) {
+    return;  // standard input, or for the reader to complain about
+  }
+  const FileKind kind = guess_file(file, std::nullopt).kind;
+  if (kind == FileKind::Routing || kind == FileKind::ForeignRouting) {
+    throw InvalidInput("is routing, not " + noun, {file, ""}, "pass it with --trace " + file);
+  }
+}
+
 }  // namespace
 
 void declare_scenario(OptionTable& table) {
@@ -90,6 +100,19 @@ void declare_scenario(OptionTable& table) {
              names_of("calibrations"))
       .list("set", "PATH=VALUE", "any field of the scenario: --set capacity.factor=1.5");
   declare_seed(table);
+}
+
+json scenario_argument(const ParsedOptions& options, const std::string& noun) {
+  const auto file = options.text("SCENARIO");
+  if (!file) {
+    return json::object();
+  }
+  refuse_traces(*file, noun);
+  json document = read_json_file(*file);
+  if (!document.is_object()) {
+    throw InvalidInput("is not " + noun + ": wanted a JSON object", {*file, ""});
+  }
+  return document;
 }
 
 void apply_scenario_options(json& document, const ParsedOptions& options) {
@@ -134,7 +157,7 @@ void apply_scenario_options(json& document, const ParsedOptions& options) {
   if (const auto calibration = options.text("calibration")) {
     document["calibration"] = *calibration;
   }
-  if (const auto seed = options.integer("seed", {0, kLargestSeed})) {
+  if (const auto seed = seed_of(options)) {
     document["seed"] = *seed;
   }
   for (const std::string& setting : options.texts("set")) {

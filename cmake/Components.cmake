@@ -16,7 +16,7 @@ list(REMOVE_ITEM switchyard_sources ${simgrid_module_sources})
 # a library of its own.
 set(injection_source "${CMAKE_SOURCE_DIR}/profiler/injection/injection_library.cpp")
 set(without_cupti_source "${CMAKE_SOURCE_DIR}/profiler/cupti/without_cupti.cpp")
-set(cupti_sources activity_buffers activity_decoder cupti_library cupti_session)
+set(cupti_sources activity_buffers activity_decoder cupti_library cupti_session driver_devices)
 set(counter_source "${CMAKE_SOURCE_DIR}/profiler/cupti/hardware_counters.cpp")
 list(TRANSFORM cupti_sources PREPEND "${CMAKE_SOURCE_DIR}/profiler/cupti/")
 list(TRANSFORM cupti_sources APPEND ".cpp")

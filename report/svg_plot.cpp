@@ -15,7 +15,9 @@ namespace {
 constexpr double kPlotWidth = 720;
 constexpr double kHeight = 400;
 constexpr double kLeft = 62;
-constexpr double kRight = 150;  // names of the series
+constexpr double kLeastRight = 150;  // names of the series
+constexpr double kLetterWidth = 6.2;
+constexpr double kNameGap = 8;  // between a line's end and its name
 constexpr double kTop = 34;
 constexpr double kBottom = 46;
 constexpr double kLeastGap = 13;  // between two names
@@ -101,6 +103,15 @@ std::string tick_text(double value) {
   return fmt::format("{:g}", value);
 }
 
+/// The end of the horizontal axis: the longest name of a series must fit beside it.
+double right_end(const Plot& plot) {
+  std::size_t letters = 0;
+  for (const PlotSeries& series : plot.series) {
+    letters = std::max(letters, series.name.size());
+  }
+  return kPlotWidth - std::max(kLeastRight, kNameGap + kLetterWidth * static_cast<double>(letters));
+}
+
 std::string frame(const Plot& plot, const Axis& x, const Axis& y) {
   std::string text = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" "
@@ -112,7 +123,7 @@ std::string frame(const Plot& plot, const Axis& x, const Axis& y) {
       escaped(plot.title),
       kLeft);
   const double bottom = kHeight - kBottom;
-  const double right = kPlotWidth - kRight;
+  const double right = right_end(plot);
   for (const double tick : x.ticks()) {
     text += fmt::format(
         "<path d=\"M{0:.1f} {1}V{2}\" stroke=\"#ddd\"/><text x=\"{0:.1f}\" y=\"{3}\" "
@@ -167,7 +178,8 @@ std::string series_text(const PlotSeries& series,
                         const Axis& x,
                         const Axis& y,
                         const char* colour,
-                        double name_position) {
+                        double name_x,
+                        double name_y) {
   std::vector<PlotPoint> points = series.points;
   std::ranges::stable_sort(points, {}, &PlotPoint::x);
   std::string path;
@@ -186,8 +198,8 @@ std::string series_text(const PlotSeries& series,
       colour,
       path,
       dots,
-      kPlotWidth - kRight + 8,
-      name_position + 4,
+      name_x,
+      name_y + 4,
       escaped(series.name));
 }
 
@@ -204,12 +216,14 @@ std::string plot_svg(const Plot& plot) {
     }
   }
   SWITCHYARD_CHECK(x_range.high > 0, "a plot has at least one point");
-  const Axis x(x_range, kLeft, kPlotWidth - kRight);
+  const double right = right_end(plot);
+  const Axis x(x_range, kLeft, right);
   const Axis y(y_range, kHeight - kBottom, kTop);
   std::string text = frame(plot, x, y);
   const std::vector<double> positions = name_positions(plot, y);
   for (std::size_t i = 0; i < plot.series.size(); ++i) {
-    text += series_text(plot.series[i], x, y, kColours[i % kColours.size()], positions[i]);
+    text += series_text(
+        plot.series[i], x, y, kColours[i % kColours.size()], right + kNameGap, positions[i]);
   }
   return text + "</svg>\n";
 }

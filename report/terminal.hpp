@@ -21,8 +21,6 @@ class TextStyle {
 
   [[nodiscard]] std::string bold(std::string_view text) const { return wrap("1", text); }
 
-  [[nodiscard]] std::string faint(std::string_view text) const { return wrap("2", text); }
-
   [[nodiscard]] std::string warning(std::string_view text) const { return wrap("33", text); }
 
  private:

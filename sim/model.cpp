@@ -61,27 +61,13 @@ std::int64_t agreed(std::int64_t said,
 }  // namespace
 
 std::vector<std::string> preset_names(const std::string& kind) {
-  const std::string folder = preset_folder(kind);
-  std::vector<std::string> names;
-  for (const EmbeddedFile& file : embedded_files()) {
-    if (file.path.starts_with(folder)) {
-      const std::string_view name = file.path.substr(folder.size());
-      names.emplace_back(name.substr(0, name.rfind('.')));
-    }
-  }
-  std::sort(names.begin(), names.end());
-  return names;
+  return embedded_names(preset_folder(kind));
 }
 
 json preset_document(const std::string& kind, const std::string& name, const Location& where) {
-  const std::vector<std::string> names = preset_names(kind);
-  if (std::find(names.begin(), names.end(), name) == names.end()) {
-    const std::string noun = kind.substr(0, kind.size() - 1);
-    throw InvalidInput(
-        fmt::format("no {} is called \"{}\"", noun, name), where, suggestion_hint(name, names));
-  }
-  const std::string path = preset_folder(kind) + name + ".json";
-  return parse_json(embedded_file(path), {path, ""});
+  const std::string noun = kind.substr(0, kind.size() - 1);
+  const EmbeddedFile file = embedded_preset(preset_folder(kind), noun, name, where);
+  return parse_json(file.content, {std::string(file.path), ""});
 }
 
 std::int64_t element_bytes(const std::string& dtype, const Location& where) {
@@ -190,7 +176,8 @@ ComputeDevice read_device(Parameters& compute, const std::string& dtype) {
   device.memory_bandwidth =
       parameters.get_bandwidth("memory_bandwidth", BytesPerSecond{1}, "of the device memory");
   device.memory = parameters.get_bytes("memory", Bytes{0}, "size of the device memory");
-  parameters.get_bandwidth("host_link", BytesPerSecond{1}, "to host memory, one way (offload)");
+  device.host_link = parameters.get_bandwidth(
+      "host_link", BytesPerSecond{0}, "to host memory, one way (offload); 0GBps = not known");
   parameters.finish();
   if (!peaks.contains(dtype)) {
     throw InvalidInput(fmt::format("{} has no peak rate for {}", device.name, dtype),

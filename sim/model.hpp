@@ -66,6 +66,7 @@ struct ComputeDevice {
   FlopsPerSecond peak;  // dense, at the model's dtype
   BytesPerSecond memory_bandwidth;
   Bytes memory;                   // of the device; 0 = its preset does not say
+  BytesPerSecond host_link{0};    // to host memory, one way; 0 = its preset does not say
   double compute_efficiency = 1;  // share of `peak` that expert GEMMs reach
   double memory_efficiency = 1;   // share of `memory_bandwidth`
   Seconds launch_overhead{0};     // once per rank and stage of experts

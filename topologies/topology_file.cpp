@@ -10,7 +10,6 @@
 
 #include "core/components/embedded.hpp"
 #include "core/components/schema.hpp"
-#include "core/components/suggestion.hpp"
 #include "core/files/json_file.hpp"
 #include "topologies/fixed_routes.hpp"
 #include "topologies/topology_document.hpp"
@@ -37,26 +36,9 @@ bool is_file(const std::string& name_or_path) {
   return name_or_path == "-" || std::filesystem::is_regular_file(name_or_path, ignored);
 }
 
-std::vector<std::string> preset_names() {
-  std::vector<std::string> names;
-  for (const EmbeddedFile& file : embedded_files()) {
-    if (file.path.starts_with(kPresetFolder) && file.path.ends_with(kExtension)) {
-      const std::size_t length = file.path.size() - kPresetFolder.size() - kExtension.size();
-      names.emplace_back(file.path.substr(kPresetFolder.size(), length));
-    }
-  }
-  return names;
-}
-
 json preset_document(const std::string& name, const Location& where) {
-  for (const EmbeddedFile& file : embedded_files()) {
-    if (file.path == preset_path(name)) {
-      return parse_json(file.content, {preset_path(name), ""});
-    }
-  }
-  throw InvalidInput(fmt::format("no topology preset or file is called \"{}\"", name),
-                     where,
-                     suggestion_hint(name, preset_names()));
+  const EmbeddedFile file = embedded_preset(kPresetFolder, "topology preset or file", name, where);
+  return parse_json(file.content, {std::string(file.path), ""});
 }
 
 void refuse_bare_quantities(const json& entry, const Location& where) {
@@ -265,7 +247,7 @@ json topology_to_json(const Fabric& fabric) {
 
 std::vector<TopologyPreset> topology_presets() {
   std::vector<TopologyPreset> presets;
-  for (const std::string& name : preset_names()) {
+  for (const std::string& name : embedded_names(kPresetFolder)) {
     const json document = with_preset(preset_document(name, {}), {preset_path(name), ""});
     presets.push_back({name, document.value("description", "")});
   }

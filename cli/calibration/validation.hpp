@@ -16,7 +16,7 @@ struct ValidationDataset {
   std::string id;                             // names its figures
   std::string title;                          // heading
   std::string file;                           // below the data folder
-  std::string series;                         // column that tells the lines of the figure apart
+  std::vector<std::string> series;            // columns that tell the lines of the figure apart
   std::string x;                              // column on the horizontal axis
   std::vector<std::string> figure_selection;  // column=value of the rows in the figure
   std::vector<std::string> notes;             // what to know, where it fails and why

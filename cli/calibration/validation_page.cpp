@@ -1,8 +1,11 @@
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
+#include <optional>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "cli/calibration/validation.hpp"
 #include "core/version.hpp"
@@ -141,28 +144,36 @@ bool is_in_figure(const Measurement& row, const std::vector<std::string>& select
   });
 }
 
+// Values of these columns of a row, or nothing if it lacks one.
+std::optional<std::vector<std::string>> values_of(const Measurement& row,
+                                                  const std::vector<std::string>& names) {
+  std::vector<std::string> values;
+  for (const std::string& name : names) {
+    const auto found = row.columns.find(name);
+    if (found == row.columns.end()) {
+      return std::nullopt;
+    }
+    values.push_back(found->second);
+  }
+  return values;
+}
+
 Plot plot_of(const ValidationDataset& dataset, const CalibratedRows& rows) {
   Plot plot{.title = dataset.title + ", " + direction_name(rows.entry),
             .x_label = dataset.x,
             .y_label = "microseconds",
             .series = {}};
-  std::map<double, PlotSeries> series;  // by value, so that 8 comes before 16
-  std::map<std::string, double> key_of;
+  // By the value of the first column, so that 8 comes before 16, then by the others.
+  std::map<std::pair<double, std::vector<std::string>>, PlotSeries> series;
   for (std::size_t i = 0; i < rows.rows.size(); ++i) {
     const Measurement& row = rows.rows[i];
     const auto x = row.columns.find(dataset.x);
-    const auto name = row.columns.find(dataset.series);
-    if (x == row.columns.end() || name == row.columns.end() ||
-        !is_in_figure(row, dataset.figure_selection)) {
+    const auto values = values_of(row, dataset.series);
+    if (x == row.columns.end() || !values || !is_in_figure(row, dataset.figure_selection)) {
       continue;
     }
-    const char* text = name->second.c_str();
-    char* end = nullptr;
-    const double number = std::strtod(text, &end);
-    const double fallback = static_cast<double>(key_of.size());
-    const double key = key_of.emplace(name->second, end == text ? fallback : number).first->second;
-    PlotSeries& line = series[key];
-    line.name = dataset.series + " " + name->second;
+    PlotSeries& line = series[{std::strtod(values->front().c_str(), nullptr), *values}];
+    line.name = fmt::format("{} {}", dataset.series.front(), fmt::join(*values, ", "));
     line.points.push_back({.x = std::strtod(x->second.c_str(), nullptr),
                            .measured = rows.predictions[i].measured_s * 1e6,
                            .predicted = rows.predictions[i].predicted_s * 1e6,

@@ -37,7 +37,10 @@ ValidationDataset read_dataset(const json& document,
   dataset.title = parameters.require_text("title", "NCCL on H100", "heading");
   dataset.file = parameters.require_text("file", "table.csv", "below the data folder");
   dataset.x = parameters.get_text("x", "tokens_per_rank", "column on the horizontal axis");
-  dataset.series = parameters.get_text("series", "ep_size", "column that tells lines apart");
+  dataset.series = list("series", "columns that tell lines apart; default: ep_size");
+  if (dataset.series.empty()) {
+    dataset.series = {"ep_size"};
+  }
   dataset.figure_selection = list("figure", "column=value of the rows in the figure");
   dataset.preset =
       parameters.get_text("preset", "", "built-in calibration that its constants are part of");

@@ -17,7 +17,6 @@ namespace switchyard {
 namespace {
 
 constexpr std::int64_t kMostMeasuredRanks = 1'000'000;
-constexpr std::int64_t kLargestHoldOutSeed = std::int64_t{1} << 53U;
 
 std::vector<std::string> family_names() {
   std::vector<std::string> names;
@@ -62,8 +61,7 @@ CalibrationRequest request_of(const ParsedOptions& options) {
   request.selection = options.texts("select");
   request.hold_out = options.text_or("hold-out", "");
   request.fixed = options.texts("fix");
-  request.seed =
-      static_cast<std::uint64_t>(options.integer("seed", {0, kLargestHoldOutSeed}).value_or(1));
+  request.seed = seed_of(options).value_or(1);
   request.defaults = {
       .experts = options.integer("experts", {1, 1 << 20}).value_or(0),
       .experts_per_rank = options.integer("experts-per-rank", {1, 1 << 20}).value_or(0),
@@ -134,10 +132,7 @@ class CalibrateCommand final : public Command {
                    "CSV tables (docs/file_formats.md), nccl-tests output or other profiles",
                    Values::path(),
                    /*repeats=*/true);
-    table
-        .value("topology", "NAME|FILE", "the machine that was measured", Values::among([] {
-                 return catalogue_names("topologies");
-               }))
+    table.value("topology", "NAME|FILE", "the machine that was measured", names_of("topologies"))
         .value("model",
                "NAME",
                "constants to fit: collective, low_latency, normal, nvlink; default: by the rows",
@@ -159,7 +154,7 @@ class CalibrateCommand final : public Command {
         .value("network",
                "NAME",
                "prices the rows under the fitted constants; default: fluid",
-               Values::among([] { return catalogue_names("networks"); }))
+               names_of("networks"))
         .value("validate",
                "RECIPE",
                "instead: predict every data set of the recipe, write a page of the errors to -o",

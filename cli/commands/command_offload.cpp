@@ -1,17 +1,15 @@
 // `offload`: experts that do not fit in GPU memory, cached, prefetched and fetched from the host.
 #include <array>
-#include <filesystem>
 #include <memory>
 #include <optional>
 
 #include <nlohmann/json.hpp>
 
-#include "cli/file_kind.hpp"
 #include "cli/framework/catalogue.hpp"
 #include "cli/framework/command.hpp"
 #include "cli/sample_trace.hpp"
+#include "cli/scenario_options.hpp"
 #include "core/files/atomic_file.hpp"
-#include "core/files/json_file.hpp"
 #include "report/offload_report.hpp"
 #include "sim/replay/scenario.hpp"
 
@@ -19,12 +17,6 @@ namespace switchyard {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::int64_t kLargestSeed = std::int64_t{1} << 53U;
-
-Values names_of(const std::string& plural) {
-  return Values::among([plural] { return catalogue_names(plural); });
-}
 
 // An option and the setting it stands for.
 struct OptionSetting {
@@ -75,16 +67,8 @@ class OffloadCommand final : public Command {
     if (const auto output = options.text("output"); output && *output != "-") {
       check_writable(*output, options.has("force"));
     }
-    const auto file = options.text("SCENARIO");
-    const Location where{file.value_or("scenario"), ""};
-    json document = json::object();
-    if (file) {
-      refuse_traces(*file);
-      document = read_json_file(*file);
-    }
-    if (!document.is_object()) {
-      throw InvalidInput("is not an offload scenario: wanted a JSON object", where);
-    }
+    json document = scenario_argument(options, "an offload scenario");
+    const Location where{options.text_or("SCENARIO", "scenario"), ""};
     apply(document, options);
     ProgressBar bar(options.has("quiet"));
     const Progress progress = bar.callback();
@@ -102,26 +86,13 @@ class OffloadCommand final : public Command {
   }
 
  private:
-  // The likeliest slip: the trace given as if it were the scenario.
-  static void refuse_traces(const std::string& file) {
-    std::error_code problem;
-    if (!is_sample_name(file) && !std::filesystem::is_regular_file(file, problem)) {
-      return;  // standard input, or for the reader to complain about
-    }
-    const FileKind kind = guess_file(file, std::nullopt).kind;
-    if (kind == FileKind::Routing || kind == FileKind::ForeignRouting) {
-      throw InvalidInput(
-          "is routing, not an offload scenario", {file, ""}, "pass it with --trace " + file);
-    }
-  }
-
   static void apply(json& document, const ParsedOptions& options) {
     for (const OptionSetting& setting : kSettings) {
       if (const auto value = options.text(setting.option)) {
         apply_setting(document, std::string(setting.path) + "=" + *value);
       }
     }
-    if (const auto seed = options.integer("seed", {0, kLargestSeed})) {
+    if (const auto seed = seed_of(options)) {
       document["seed"] = *seed;
     }
     for (const std::string& setting : options.texts("set")) {

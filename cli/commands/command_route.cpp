@@ -23,8 +23,6 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr std::int64_t kLargestSeed = std::int64_t{1} << 53U;
-
 struct NamedProjection {
   const char* name;
   ProjectionKind kind;
@@ -79,7 +77,7 @@ json route_document(const ParsedOptions& options) {
       document["workload"][size] = *number;
     }
   }
-  if (const auto seed = options.integer("seed", {0, kLargestSeed})) {
+  if (const auto seed = seed_of(options)) {
     document["seed"] = *seed;
     if (document["workload"]["name"] == "latent_clusters") {
       document["workload"]["seed"] = *seed;
@@ -152,11 +150,8 @@ class RouteCommand final : public Command {
   }
 
   void declare(OptionTable& table) const override {
-    const auto named = [](const char* plural) {
-      return Values::among([plural] { return catalogue_names(plural); });
-    };
-    table.value("router", "NAME", "how experts are chosen", named("routers"))
-        .value("model", "NAME", "take hidden, experts, layers and k from it", named("models"))
+    table.value("router", "NAME", "how experts are chosen", names_of("routers"))
+        .value("model", "NAME", "take hidden, experts, layers and k from it", names_of("models"))
         .value("experts", "N", "experts per layer")
         .value("tokens", "N", "tokens per rank and step")
         .value("ranks", "N", "source ranks")
@@ -211,7 +206,9 @@ class RouteCommand final : public Command {
     const auto router = build<Router>(document["router"], "router");
     RouteRequest request{.workload = *workload.component, .router = *router.component};
     request.router_name = router.name;
-    request.router_parameters = router.resolved.dump();
+    nlohmann::json parameters = router.resolved;
+    parameters.erase("executor");  // where it ran changes no bit, so it is no part of the trace
+    request.router_parameters = parameters.dump();
     request.seed = document.value("seed", request.seed);
     request.dtype = document.value("dtype", request.dtype);
     request.keeps_logits = options.has("logits");

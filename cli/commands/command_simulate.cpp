@@ -1,17 +1,13 @@
 // `simulate`: one scenario in, one result out.
-#include <filesystem>
-
 #include <nlohmann/json.hpp>
 
 #include "cli/capacity_sweep_run.hpp"
 #include "cli/crossings_run.hpp"
 #include "cli/exchange_run.hpp"
-#include "cli/file_kind.hpp"
 #include "cli/framework/command.hpp"
 #include "cli/sample_trace.hpp"
 #include "cli/scenario_options.hpp"
 #include "cli/simulation_run.hpp"
-#include "core/files/json_file.hpp"
 
 namespace switchyard {
 namespace {
@@ -39,35 +35,14 @@ class SimulateCommand final : public Command {
       return run_exchange(options);
     }
     const SimulationRun run(options);
-    const auto file = options.text("SCENARIO");
-    const Location where{file.value_or("scenario"), ""};
-    nlohmann::json document = nlohmann::json::object();
-    if (file) {
-      refuse_traces(*file);
-      document = read_json_file(*file);
-    }
-    if (!document.is_object()) {
-      throw InvalidInput("is not a scenario: wanted a JSON object", where);
-    }
+    const Location where{options.text_or("SCENARIO", "scenario"), ""};
+    nlohmann::json document = scenario_argument(options, "a scenario");
     apply_scenario_options(document, options);
     const Scenario scenario = load_scenario_with_samples(document, where);
     if (wants_capacity_sweep(options)) {
       return run_capacity_sweep(options, scenario);
     }
     return wants_crossings(options) ? run_crossings(options, scenario) : run.run(scenario);
-  }
-
- private:
-  // The likeliest slip: the trace given as if it were the scenario.
-  static void refuse_traces(const std::string& file) {
-    std::error_code problem;
-    if (!is_sample_name(file) && !std::filesystem::is_regular_file(file, problem)) {
-      return;  // standard input, or for the reader to complain about
-    }
-    const FileKind kind = guess_file(file, std::nullopt).kind;
-    if (kind == FileKind::Routing || kind == FileKind::ForeignRouting) {
-      throw InvalidInput("is routing, not a scenario", {file, ""}, "pass it with --trace " + file);
-    }
   }
 };
 

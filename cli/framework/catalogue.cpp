@@ -214,4 +214,8 @@ std::vector<std::string> catalogue_names(const std::string& plural) {
   return names;
 }
 
+Values names_of(const std::string& plural) {
+  return Values::among([plural] { return catalogue_names(plural); });
+}
+
 }  // namespace switchyard

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/framework/options.hpp"
 #include "core/components/parameters.hpp"
 
 namespace switchyard {
@@ -30,5 +31,7 @@ const std::vector<CatalogueKind>& catalogue();
 const CatalogueKind& catalogue_kind(const std::string& plural);
 /// Names of one kind, for completion.
 std::vector<std::string> catalogue_names(const std::string& plural);
+/// The same as values of an option, looked up when they are asked for.
+Values names_of(const std::string& plural);
 
 }  // namespace switchyard

@@ -102,6 +102,11 @@ void declare_seed(OptionTable& table) {
   table.value("seed", "N", "seed of every random number; the same seed gives the same bytes");
 }
 
+std::optional<std::uint64_t> seed_of(const ParsedOptions& options) {
+  const auto seed = options.integer("seed", {0, std::int64_t{1} << 53U});
+  return seed ? std::optional(static_cast<std::uint64_t>(*seed)) : std::nullopt;
+}
+
 void declare_quiet(OptionTable& table) {
   table.flag("quiet", "no progress bar, no notes, no suggestions", 'q');
 }

@@ -9,6 +9,8 @@
 // | run()      | once                       | the exit code; throws Error                  |
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +56,8 @@ std::string command_help(const std::string& name, const Command& command);
 void declare_json(OptionTable& table);
 void declare_output(OptionTable& table, const std::string& what);
 void declare_seed(OptionTable& table);
+/// --seed, at most 2^53, so that every JSON reader keeps it.
+std::optional<std::uint64_t> seed_of(const ParsedOptions& options);
 void declare_quiet(OptionTable& table);
 void declare_verbose(OptionTable& table);
 

@@ -3,7 +3,11 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
+
+#include "core/error.hpp"
 
 namespace switchyard {
 
@@ -16,5 +20,15 @@ struct EmbeddedFile {
 std::span<const EmbeddedFile> embedded_files();
 /// The content of one embedded file; throws InternalError if there is none.
 std::string_view embedded_file(std::string_view path);
+
+/// Names of the JSON files embedded from `folder` (which ends in a slash), without extension,
+/// sorted.
+std::vector<std::string> embedded_names(std::string_view folder);
+/// The one of that name. Throws InvalidInput "no <noun> is called ...", hinting at the nearest
+/// name.
+EmbeddedFile embedded_preset(std::string_view folder,
+                             const std::string& noun,
+                             const std::string& name,
+                             const Location& where);
 
 }  // namespace switchyard

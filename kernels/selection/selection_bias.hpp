@@ -21,8 +21,6 @@ class SelectionBias {
   /// Throws InvalidInput if `bias` was given for another number of experts.
   void check_experts(std::size_t experts) const;
 
-  [[nodiscard]] bool is_trained() const { return rounds_ > 0; }
-
   /// How often the rule is applied.
   [[nodiscard]] std::int64_t rounds() const { return rounds_; }
 

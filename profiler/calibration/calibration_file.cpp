@@ -9,7 +9,6 @@
 
 #include "core/components/embedded.hpp"
 #include "core/components/schema.hpp"
-#include "core/components/suggestion.hpp"
 #include "core/files/json_file.hpp"
 
 namespace switchyard {
@@ -20,7 +19,6 @@ using nlohmann::ordered_json;
 
 constexpr const char* kSchemaPath = "profiler/schema/calibration.schema.json";
 constexpr std::string_view kPresetFolder = "profiler/calibration/presets/";
-constexpr std::string_view kExtension = ".json";
 constexpr double kSlack = 0.1;  // of a range: this little beyond it is not worth a warning
 constexpr double kShareDigits = 1e6;
 
@@ -250,10 +248,6 @@ Calibration calibration_of(const json& document, const Location& where) {
   return calibration;
 }
 
-std::string preset_path(const std::string& name) {
-  return fmt::format("{}{}{}", kPresetFolder, name, kExtension);
-}
-
 }  // namespace
 
 Calibration read_calibration(const std::filesystem::path& path) {
@@ -261,14 +255,7 @@ Calibration read_calibration(const std::filesystem::path& path) {
 }
 
 std::vector<std::string> calibration_presets() {
-  std::vector<std::string> names;
-  for (const EmbeddedFile& file : embedded_files()) {
-    if (file.path.starts_with(kPresetFolder) && file.path.ends_with(kExtension)) {
-      const std::size_t length = file.path.size() - kPresetFolder.size() - kExtension.size();
-      names.emplace_back(file.path.substr(kPresetFolder.size(), length));
-    }
-  }
-  return names;
+  return embedded_names(kPresetFolder);
 }
 
 Calibration load_calibration(const std::string& name_or_path) {
@@ -276,14 +263,9 @@ Calibration load_calibration(const std::string& name_or_path) {
   if (std::filesystem::exists(name_or_path, ignored)) {
     return read_calibration(name_or_path);
   }
-  const std::vector<std::string> presets = calibration_presets();
-  if (!std::ranges::binary_search(presets, name_or_path)) {
-    throw InvalidInput(fmt::format("no calibration or file is called \"{}\"", name_or_path),
-                       {},
-                       suggestion_hint(name_or_path, presets));
-  }
-  const Location where{preset_path(name_or_path), ""};
-  return calibration_of(parse_json(embedded_file(where.file), where), where);
+  const EmbeddedFile file = embedded_preset(kPresetFolder, "calibration or file", name_or_path, {});
+  const Location where{std::string(file.path), ""};
+  return calibration_of(parse_json(file.content, where), where);
 }
 
 }  // namespace switchyard

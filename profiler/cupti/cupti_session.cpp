@@ -17,6 +17,7 @@
 #include "profiler/cupti/activity_buffers.hpp"
 #include "profiler/cupti/activity_decoder.hpp"
 #include "profiler/cupti/cupti_library.hpp"
+#include "profiler/cupti/driver_devices.hpp"
 
 namespace switchyard {
 namespace {
@@ -83,6 +84,7 @@ class Collector {
   void complete(std::uint8_t* buffer, std::size_t valid_bytes) noexcept;
 
  private:
+  void tell_devices();
   void enable(const CuptiOptions& options);
   void disable() noexcept;
   void hand_over() noexcept;
@@ -129,6 +131,9 @@ CuptiStart Collector::start(ActivitySink& sink, const CuptiOptions& options) {
       lender_ = pools_.back().get();
     }
     start = {clock_offset(*library_), library_->version()};
+    if (options.asks_driver) {
+      tell_devices();
+    }
     sink_ = &sink;
   }
   try {
@@ -140,6 +145,13 @@ CuptiStart Collector::start(ActivitySink& sink, const CuptiOptions& options) {
     throw;
   }
   return start;
+}
+
+void Collector::tell_devices() {
+  for (DriverDevice& device : driver_devices()) {
+    device.facts.name = decoder_->intern(device.name.c_str(), log_);
+    log_.devices.push_back(device.facts);
+  }
 }
 
 void Collector::enable(const CuptiOptions& options) {

@@ -17,6 +17,7 @@ struct CuptiOptions {
   std::size_t most_buffers = 64;
   bool whole_graphs = false;          // one activity a CUDA graph instead of one a kernel in it
   std::uint32_t flush_period_ms = 0;  // how often CUPTI hands over by itself; 0 = when full
+  bool asks_driver = false;  // what devices there are, where CUDA may have started: CUPTI is silent
 };
 
 struct CuptiSummary {

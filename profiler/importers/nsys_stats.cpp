@@ -1,5 +1,5 @@
 // CSV of `nsys stats --report cuda_gpu_kern_sum` and its relatives: totals per kernel, no single
-// events. StatsColumns are found by their titles, units are read from them; lines before the header
+// events. Columns are found by their titles, units are read from them; lines before the header
 // (what nsys prints on its way) are skipped.
 #include <algorithm>
 #include <array>
@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "core/files/csv_line.hpp"
 #include "core/files/text_reader.hpp"
 #include "profiler/decimal.hpp"
 #include "profiler/timeline_importer.hpp"
@@ -19,26 +20,6 @@ namespace {
 constexpr std::size_t kStatsHead = 4096;
 constexpr std::array<std::pair<std::string_view, int>, 4> kUnits{
     {{"ns", 0}, {"us", 3}, {"ms", 6}, {"s", 9}}};
-
-// The fields of a CSV line; quotes may enclose commas, doubled quotes stand for one.
-std::vector<std::string> split_csv(std::string_view line) {
-  std::vector<std::string> fields(1);
-  bool is_quoted = false;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    const char letter = line[i];
-    if (letter == '"' && is_quoted && i + 1 < line.size() && line[i + 1] == '"') {
-      fields.back() += '"';
-      ++i;
-    } else if (letter == '"') {
-      is_quoted = !is_quoted;
-    } else if (letter == ',' && !is_quoted) {
-      fields.emplace_back();
-    } else {
-      fields.back() += letter;
-    }
-  }
-  return fields;
-}
 
 // A title as letters only, and its unit: "Total Time (ns)" and "total_time_ns" -> totaltime, ns.
 struct Title {
@@ -89,7 +70,7 @@ bool is_one_of(const std::string& word, std::initializer_list<std::string_view> 
 
 StatsColumns find_columns(std::string_view line) {
   StatsColumns columns;
-  const auto titles = split_csv(line);
+  const auto titles = csv_fields(line).value_or(std::vector<std::string>());
   for (std::size_t i = 0; i < titles.size(); ++i) {
     const Title title = parse_title(titles[i]);
     const auto set = [&](std::optional<TimeColumn>& column) {
@@ -149,7 +130,7 @@ class NsysStatsImporter final : public TimelineImporter {
       }
       columns = find_columns(line);
     }
-    const std::size_t width = split_csv(line).size();
+    const std::size_t width = require_csv_fields(line, reader.where()).size();
     sink.tables.format = "nsys_stats";
     sink.tables.source = path.string();
     const auto process = static_cast<std::uint16_t>(sink.tables.processes.size());
@@ -159,7 +140,7 @@ class NsysStatsImporter final : public TimelineImporter {
       if (line.empty()) {
         continue;
       }
-      const auto fields = split_csv(line);
+      const auto fields = require_csv_fields(line, reader.where());
       if (fields.size() != width) {
         throw InvalidInput(fmt::format("{} fields where the header has {}", fields.size(), width),
                            reader.where());

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "core/components/suggestion.hpp"
+#include "core/files/csv_line.hpp"
 #include "core/files/text_reader.hpp"
 #include "profiler/measurements/measurement_tables.hpp"
 #include "profiler/measurements/timeline_measurements.hpp"
@@ -112,13 +113,13 @@ MeasurementTable read_measurements(const std::filesystem::path& path,
     if (!reader.next(line)) {
       throw InvalidInput("is empty", {path.string(), ""});
     }
-    const std::vector<std::string> header = split_csv_line(line, reader.where());
+    const std::vector<std::string> header = require_csv_fields(line, reader.where());
     const TableFormat& format = format_of(header, reader.where());
     while (reader.next(line)) {
       if (line.empty()) {
         continue;
       }
-      const std::vector<std::string> fields = split_csv_line(line, reader.where());
+      const std::vector<std::string> fields = require_csv_fields(line, reader.where());
       std::map<std::string, std::string> named;
       // Publishers leave out empty fields at the end of a line.
       for (std::size_t i = 0; i < header.size(); ++i) {

@@ -279,24 +279,4 @@ const std::vector<TableFormat>& table_formats() {
   return formats;
 }
 
-std::vector<std::string> split_csv_line(std::string_view line, const Location& where) {
-  std::vector<std::string> fields(1);
-  bool quoted = false;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    if (line[i] == '"' && quoted && i + 1 < line.size() && line[i + 1] == '"') {
-      fields.back() += line[i++];
-    } else if (line[i] == '"') {
-      quoted = !quoted;
-    } else if (line[i] == ',' && !quoted) {
-      fields.emplace_back();
-    } else {
-      fields.back() += line[i];
-    }
-  }
-  if (quoted) {
-    throw InvalidInput("a quotation mark is not closed", where);
-  }
-  return fields;
-}
-
 }  // namespace switchyard

@@ -41,7 +41,4 @@ struct TableFormat {
 
 const std::vector<TableFormat>& table_formats();
 
-/// Fields of a CSV line; "a ""quoted"", field" is one field.
-std::vector<std::string> split_csv_line(std::string_view line, const Location& where);
-
 }  // namespace switchyard

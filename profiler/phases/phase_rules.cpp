@@ -97,6 +97,13 @@ std::optional<MoePhase> PhaseRules::find(RuleSubject subject, std::string_view t
       return rule.phase;
     }
   }
+  // Whoever calls a range as this program calls the phase means the phase.
+  if (subject == RuleSubject::Range) {
+    const auto* const found = std::ranges::find(kMoePhaseNames, lower);
+    if (found != kMoePhaseNames.end()) {
+      return static_cast<MoePhase>(found - kMoePhaseNames.begin());
+    }
+  }
   return std::nullopt;
 }
 

@@ -27,10 +27,6 @@ class NodeLayout {
     return ranks_of_node_[node];
   }
 
-  [[nodiscard]] bool share_node(std::size_t a, std::size_t b) const {
-    return node_of_rank_[a] == node_of_rank_[b];
-  }
-
   /// The rank on `node` with the index that `rank` has on its own, modulo the size of `node`, which
   /// must not be empty.
   [[nodiscard]] std::size_t counterpart(std::size_t rank, std::size_t node) const {

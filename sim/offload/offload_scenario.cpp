@@ -118,7 +118,8 @@ class Loader {
       if (tier.gpus > found.gpus) {
         throw InvalidInput(
             fmt::format("{} GPUs, but a node of {} has {}", tier.gpus, fabric.name(), found.gpus),
-            at("memory").child("gpus"));
+            at("memory").child("gpus"),
+            "choose no more than a node has: experts are cached node by node");
       }
       if (!tier.host.exists() && found.host.exists()) {
         tier.host = found.host;
@@ -128,7 +129,7 @@ class Loader {
         tier.ssd = found.ssd;
       }
     } else if (!tier.host.exists() && !document_["memory"]["unified"].get<bool>()) {
-      tier.host.bandwidth = host_link_of(scenario_.device.name);
+      tier.host.bandwidth = scenario_.device.host_link;
     }
     if (!tier.host.exists() && !tier.ssd.exists()) {
       throw InvalidInput(
@@ -136,15 +137,6 @@ class Loader {
           at("memory").child("host_link"),
           "set memory.host_link, such as 32GBps, or memory.unified with memory.ssd_link");
     }
-  }
-
-  // 0 if the device's preset does not say.
-  [[nodiscard]] BytesPerSecond host_link_of(const std::string& device) const {
-    const Location place = at("compute").child("device");
-    const json preset = preset_document("devices", device, place);
-    const auto found = preset.find("host_link");
-    return found == preset.end() ? BytesPerSecond{0}
-                                 : parse_bandwidth(found->get<std::string>(), place);
   }
 
   void build_setup() {

@@ -40,7 +40,8 @@ std::vector<double> accuracies(const json& given, std::size_t count, const Locat
   }
   if (given.size() != count) {
     throw InvalidInput(fmt::format("{} accuracies where {} are wanted", given.size(), count),
-                       place);
+                       place,
+                       "give one number for all of them, or one for each");
   }
   std::vector<double> all;
   for (std::size_t i = 0; i < given.size(); ++i) {
@@ -107,7 +108,8 @@ MemoryChoice read_memory(Parameters& parameters) {
   }
   if (memory.cache.count > 0 && memory.cached_experts > 0) {
     throw InvalidInput("the cache is given twice: as cache and as cached_experts",
-                       parameters.where().child("cached_experts"));
+                       parameters.where().child("cached_experts"),
+                       "leave out one of them");
   }
   return memory;
 }

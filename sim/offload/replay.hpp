@@ -47,8 +47,6 @@ struct MemoryTier {
 struct CacheSizes {
   std::vector<std::int64_t> high;  // [1] or [layers] in full precision
   std::vector<std::int64_t> low;   // the same length: in low precision
-
-  [[nodiscard]] bool is_by_layer() const { return high.size() > 1; }
 };
 
 /// How long an expert computes: a roofline, as expert_work() of sim/model.hpp.

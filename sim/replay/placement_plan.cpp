@@ -194,12 +194,12 @@ PlacementPlan::PlacementPlan(const Scenario& scenario, const RankAssignment* ran
 }
 
 void PlacementPlan::place_once(const Scenario& scenario, PlacementInput& input) {
-  epochs_.push_back({steps_.empty() ? 0 : steps_.front(), true, scenario.placement->place(input)});
+  epochs_.push_back({steps_.empty() ? 0 : steps_.front(), scenario.placement->place(input)});
 }
 
 void PlacementPlan::place_repeatedly(const Scenario& scenario, PlacementInput& input) {
   const PlacementUse& use = scenario.placement_use;
-  epochs_.push_back({steps_.empty() ? 0 : steps_.front(), false, use.initial->place(input)});
+  epochs_.push_back({steps_.empty() ? 0 : steps_.front(), use.initial->place(input)});
   const auto count = static_cast<std::int64_t>(steps_.size());
   for (std::int64_t start = 0; start < count && !use.keeps_initial; start += use.period) {
     const std::int64_t newest = start - use.delay;
@@ -210,8 +210,7 @@ void PlacementPlan::place_repeatedly(const Scenario& scenario, PlacementInput& i
         use.window == 0 ? 0 : std::max<std::int64_t>(0, newest - use.window + 1);
     input.steps = {steps_[static_cast<std::size_t>(oldest)],
                    steps_[static_cast<std::size_t>(newest)]};
-    PlacementEpoch epoch{
-        steps_[static_cast<std::size_t>(start)], true, scenario.placement->place(input)};
+    PlacementEpoch epoch{steps_[static_cast<std::size_t>(start)], scenario.placement->place(input)};
     if (start == 0) {
       epochs_.clear();  // an oracle needs no initial placement
     }

@@ -15,7 +15,6 @@ namespace switchyard {
 /// A placement and the step from which it holds.
 struct PlacementEpoch {
   std::int64_t first_step = 0;
-  bool has_evidence = true;  // false: the initial placement, or one carried on for want of routing
   Placement placement;
 };
 

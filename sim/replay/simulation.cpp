@@ -6,20 +6,13 @@
 #include <atomic>
 #include <exception>
 #include <map>
-#include <set>
 #include <thread>
 
-#include <fmt/format.h>
-
-#include "sim/replay/calibrated_exchange.hpp"
 #include "sim/replay/migration.hpp"
-#include "sim/replay/step_exchanges.hpp"
+#include "sim/replay/run_summary.hpp"
 
 namespace switchyard {
 namespace {
-
-// Dispatch and combine often mirror each other: rounding must not decide which link is named.
-constexpr double kTie = 1e-9;
 
 // Prices layers [first, last) on several threads. The first error wins, by layer order.
 std::vector<PricedLayer> price_batch(const LayerPricer& pricer,
@@ -80,61 +73,6 @@ NodeBytes split_by_node(const Fabric& fabric, const Schedule& schedule) {
 
 double largest(const std::vector<double>& values) {
   return *std::max_element(values.begin(), values.end());
-}
-
-std::string expected_error_note(const ExpectedError& expected) {
-  return fmt::format(
-      "{} calibrated by {} ({} on {}): expected error median {:.1f} %, 95 % of rows within "
-      "{:.1f} % ({} {} rows)",
-      expected.phase == "any" ? "exchanges" : expected.phase,
-      expected.calibration,
-      expected.model,
-      expected.hardware,
-      100 * expected.median,
-      100 * expected.p95,
-      expected.rows,
-      expected.is_held_out ? "held-out" : "fitted");
-}
-
-void add_expected_errors(const Scenario& scenario,
-                         const std::map<std::string, std::string>& outside,
-                         SimulationResult& result) {
-  const CalibrationEntry* last = nullptr;
-  for (const bool combine : {false, true}) {
-    const CalibrationEntry* entry = scenario.calibration->entry_for(combine);
-    if (entry == nullptr) {
-      result.notes.push_back(fmt::format("{} is uncalibrated: {} has no constants for it",
-                                         combine ? "combine" : "dispatch",
-                                         scenario.calibration_path));
-    } else if (entry != last) {
-      const ErrorSummary& expected = entry->accuracy.expected();
-      result.expected_errors.push_back({.phase = entry->direction,
-                                        .calibration = scenario.calibration_path,
-                                        .model = entry->model,
-                                        .hardware = entry->hardware,
-                                        .median = expected.median,
-                                        .p95 = expected.p95,
-                                        .rows = expected.rows,
-                                        .is_held_out = entry->accuracy.held_out.rows > 0});
-      result.notes.push_back(expected_error_note(result.expected_errors.back()));
-    }
-    last = entry;
-    const std::string other =
-        entry == nullptr ? ""
-                         : other_algorithm(*entry,
-                                           scenario.resolved_json,
-                                           combine ? Direction::Combine : Direction::Dispatch);
-    if (!other.empty()) {
-      result.outside_calibration.push_back(other);
-    }
-  }
-  for (const auto& [feature, text] : outside) {
-    result.outside_calibration.push_back(text);
-  }
-  for (const std::string& text : result.outside_calibration) {
-    result.notes.push_back("outside the calibration's range, the expected error does not hold: " +
-                           text);
-  }
 }
 
 // When a phase began and ended on each rank.
@@ -359,8 +297,6 @@ class Replay {
     return bytes.inter + bytes.intra;
   }
 
-  void add_to_total(const LayerResult& layer);
-
   const Scenario& scenario_;
   const SimulationHooks& hooks_;
   std::vector<double> link_rates_;
@@ -372,193 +308,17 @@ class Replay {
   std::int64_t step_ = 0;
   SimulationResult result_;
   std::map<std::string, std::string> outside_;  // of the calibration's range, by feature
-  double dropped_pairs_ = 0;
-  double rerouted_pairs_ = 0;
-  double kept_pairs_ = 0;
-  double padded_slots_ = 0;
-  double lost_token_fractions_ = 0;
-  double gate_masses_ = 0;
-  std::int64_t layers_with_gates_ = 0;
 };
-
-void add_optional(std::optional<double>& sum, double value) {
-  sum = sum.value_or(0) + value;
-}
-
-void Replay::add_to_total(const LayerResult& layer) {
-  TotalResult& total = result_.total;
-  total.compute_s += layer.compute_s;
-  total.expert_imbalance = std::max(total.expert_imbalance, layer.expert_imbalance);
-  total.rank_imbalance = std::max(total.rank_imbalance, layer.rank_imbalance);
-  const auto pairs = static_cast<double>(layer.pairs);
-  const double kept = pairs * (1 - layer.dropped_fraction);
-  dropped_pairs_ += pairs * layer.dropped_fraction;
-  rerouted_pairs_ += pairs * layer.rerouted_fraction;
-  lost_token_fractions_ += layer.lost_token_fraction;
-  gate_masses_ += layer.dropped_gate_mass.value_or(0);
-  layers_with_gates_ += layer.dropped_gate_mass ? 1 : 0;
-  kept_pairs_ += kept;
-  padded_slots_ +=
-      layer.padded_fraction < 1 ? kept * layer.padded_fraction / (1 - layer.padded_fraction) : 0;
-  if (!layer.dispatch || !layer.combine) {
-    return;
-  }
-  add_optional(total.dispatch_s, layer.dispatch->time_s);
-  add_optional(total.combine_s, layer.combine->time_s);
-  if (layer.collective) {
-    add_optional(total.collective_s, layer.collective->time_s);
-  }
-  add_optional(total.layer_s, *layer.layer_s);
-  add_optional(total.exposed_communication_s, *layer.exposed_communication_s);
-  add_optional(total.lower_bound_s, *layer.lower_bound_s);
-  add_optional(total.wait_s, *layer.wait_s);
-  for (const auto* exchange : {&layer.dispatch, &layer.combine, &layer.collective}) {
-    if (!*exchange) {
-      continue;
-    }
-    add_optional(total.inter_node_bytes, (*exchange)->inter_node_bytes);
-    add_optional(total.intra_node_bytes, (*exchange)->intra_node_bytes);
-    if ((*exchange)->window_epsilon > 0 || result_.network_mode.empty()) {
-      result_.network_mode = (*exchange)->mode;
-      result_.window_epsilon = (*exchange)->window_epsilon;
-    }
-  }
-}
-
-std::size_t worst_layer(const std::vector<LayerResult>& layers) {
-  const auto badness = [](const LayerResult& layer) {
-    return std::pair(layer.layer_s.value_or(0), layer.rank_imbalance);
-  };
-  const auto worst = std::max_element(
-      layers.begin(), layers.end(), [&](const LayerResult& a, const LayerResult& b) {
-        return badness(a) < badness(b);
-      });
-  return static_cast<std::size_t>(worst - layers.begin());
-}
-
-std::int32_t most_frequent_straggler(const std::vector<LayerResult>& layers) {
-  std::map<std::int32_t, int> counts;
-  for (const LayerResult& layer : layers) {
-    ++counts[layer.straggler_rank];
-  }
-  const auto most =
-      std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) {
-        return a.second < b.second;
-      });
-  return most == counts.end() ? -1 : most->first;
-}
-
-std::int64_t step_count(const std::vector<LayerResult>& layers) {
-  std::int64_t steps = layers.empty() ? 0 : 1;
-  for (std::size_t i = 1; i < layers.size(); ++i) {
-    steps += layers[i].step != layers[i - 1].step ? 1 : 0;
-  }
-  return steps;
-}
 
 SimulationResult Replay::finish(bool is_partial) {
   end_step();
-  for (const LayerResult& layer : result_.layers) {
-    add_to_total(layer);
-  }
-  TotalResult& total = result_.total;
-  total.layers = static_cast<std::int64_t>(result_.layers.size());
-  total.steps = step_count(result_.layers);
-  const double pairs = dropped_pairs_ + kept_pairs_;
-  total.dropped_fraction = pairs > 0 ? dropped_pairs_ / pairs : 0;
-  total.rerouted_fraction = pairs > 0 ? rerouted_pairs_ / pairs : 0;
-  total.padded_fraction = padded_slots_ > 0 ? padded_slots_ / (kept_pairs_ + padded_slots_) : 0;
-  if (total.layers > 0) {
-    total.lost_token_fraction = lost_token_fractions_ / static_cast<double>(total.layers);
-  }
-  if (layers_with_gates_ > 0) {
-    total.dropped_gate_mass = gate_masses_ / static_cast<double>(layers_with_gates_);
-  }
-  if (total.layer_s && total.steps > 0) {
-    total.step_s = *total.layer_s / static_cast<double>(total.steps);
-    add_step_exchanges(scenario_, result_.layers, total);
-  }
-  double worst_time = 0;
-  for (std::size_t link = 0; link < result_.links.size(); ++link) {
-    LinkResult& of_link = result_.links[link];
-    of_link.busy_s = of_link.bandwidth > 0 ? of_link.bytes / of_link.bandwidth : 0;
-    if (of_link.bottleneck_s > worst_time * (1 + kTie)) {
-      worst_time = of_link.bottleneck_s;
-      total.bottleneck_link = static_cast<std::int32_t>(link);
-    }
-  }
-  if (!result_.layers.empty()) {
-    total.worst_layer = worst_layer(result_.layers);
-    total.straggler_rank = most_frequent_straggler(result_.layers);
-  }
   result_.is_partial = is_partial;
-  result_.scenario_json = scenario_.resolved_json;
-  result_.scenario_hash = scenario_.hash;
-  result_.seed = scenario_.seed;
-  result_.fidelity = fidelity_of(*scenario_.routing);
-  result_.network = scenario_.network_name;
-  result_.topology = scenario_.fabric->name();
-  result_.is_calibrated = scenario_.fabric->is_calibrated() || scenario_.calibration != nullptr;
-  result_.ranks = scenario_.ranks;
-  std::set<NodeId> nodes;
-  for (std::size_t rank = 0; rank < scenario_.ranks; ++rank) {
-    nodes.insert(scenario_.fabric->node_of(RankId{rank}));
-  }
-  result_.nodes = nodes.size();
-  result_.experts = static_cast<std::size_t>(scenario_.model.experts);
-  result_.top_k = static_cast<std::size_t>(scenario_.model.top_k);
-  if (!result_.is_calibrated) {
-    result_.notes.emplace_back("topology is uncalibrated: data-sheet rates");
-  }
-  if (scenario_.calibration) {
-    add_expected_errors(scenario_, outside_, result_);
-  }
-  if (scenario_.rank_rule != RankRule::Recorded) {
-    result_.notes.push_back(
-        fmt::format("tokens assigned to ranks by rule: {}", rank_rule_name(scenario_.rank_rule)));
-  }
-  add_schedule_notes(scenario_, result_.fidelity, result_.notes);
-  if (result_.fidelity == Fidelity::Counts) {
-    result_.notes.emplace_back(
-        "the file holds counts without source ranks (L0): load and compute only; communication "
-        "times need counts per source rank (L1) or token ids (L2)");
-  }
+  sum_up(scenario_, result_);
+  describe_run(scenario_, outside_, result_);
   return std::move(result_);
 }
 
 }  // namespace
-
-std::string_view lane_name(Lane lane) {
-  switch (lane) {
-    case Lane::Wait:
-      return "wait";
-    case Lane::Dispatch:
-      return "dispatch";
-    case Lane::Compute:
-      return "compute";
-    case Lane::Combine:
-      return "combine";
-    default:
-      return "collective";
-  }
-}
-
-std::string_view bound_name(Bound bound) {
-  switch (bound) {
-    case Bound::Link:
-      return "link";
-    case Bound::Latency:
-      return "latency";
-    case Bound::Compute:
-      return "compute";
-    case Bound::Memory:
-      return "memory";
-    case Bound::Launch:
-      return "launch";
-    default:
-      return "nothing";
-  }
-}
 
 SimulationResult simulate(const Scenario& scenario, const SimulationHooks& hooks) {
   const LayerPricer pricer(scenario);

@@ -25,7 +25,7 @@ TEST(GpuCuptiSession, RecordsTheTopKKernelNoFasterThanItsFloor) {
   const Matrix<float> logits(static_cast<std::size_t>(launch.tokens),
                              static_cast<std::size_t>(launch.experts));
   KeepActivities sink;
-  CuptiSession session(sink, {});
+  CuptiSession session(sink, {.asks_driver = true});
   for (std::int64_t i = 0; i < kLaunches; ++i) {
     top_k_on_device(logits.view(), {.slots = static_cast<std::size_t>(launch.slots)});
   }

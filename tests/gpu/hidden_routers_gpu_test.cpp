@@ -11,7 +11,7 @@
 #include "tests/emulation/hidden/pooled_gate_cases.hpp"
 #include "tests/gpu/gpu_test_support.hpp"
 #if defined(SWITCHYARD_HAS_CUDA)
-#include "kernels/device/gpu_device.hpp"
+#include "kernels/device/timed_device.hpp"
 #endif
 
 namespace switchyard {
@@ -62,42 +62,9 @@ TEST(GpuTensorProjection, IsWithinRoundingOfTheCpu) {
 
 #if defined(SWITCHYARD_HAS_CUDA)
 
-/// The GPU with a stopwatch on its launches.
-class TimedGpu final : public KernelDevice {
- public:
-  [[nodiscard]] std::int32_t multiprocessors() const override { return gpu_.multiprocessors(); }
-
-  void* allocate(std::size_t bytes) override { return gpu_.allocate(bytes); }
-
-  void release(void* address) noexcept override { gpu_.release(address); }
-
-  void upload(void* to, const void* from, std::size_t bytes) override {
-    gpu_.upload(to, from, bytes);
-  }
-
-  void download(void* to, const void* from, std::size_t bytes) override {
-    gpu_.download(to, from, bytes);
-  }
-
-  using KernelDevice::launch;
-
-  void launch(const KernelLaunch& launch) override {
-    watch_.start();
-    gpu_.launch(launch);
-    seconds_ += watch_.stop();
-  }
-
-  [[nodiscard]] double seconds() const { return seconds_; }
-
- private:
-  KernelDevice& gpu_ = gpu_device();
-  DeviceStopwatch watch_;
-  double seconds_ = 0;
-};
-
 double kernel_microseconds(const ClusteredTokens& tokens) {
   const RoutingDecision first = tokens.route("cuda");  // loads the kernels
-  TimedGpu gpu;
+  TimedDevice gpu;
   const DeviceStandIn stand_in(gpu);
   EXPECT_TRUE(tokens.route("cuda") == first);
   return gpu.seconds() * 1e6;

@@ -107,6 +107,25 @@ TEST(CuptiSession, GetsEveryRecordOfEveryThread) {
   EXPECT_EQ(sink.log.names, std::vector<std::string>{"_Z6kernelv"});
 }
 
+TEST(CuptiSession, AsksTheDriverForTheDevices) {
+  // By its name, libcuda.so.1, it is found again when the session opens the driver.
+  const std::string driver = (build_folder() / "fake_cuda/libcuda.so.1").string();
+  ASSERT_NE(dlopen(driver.c_str(), RTLD_NOW | RTLD_LOCAL), nullptr) << dlerror();
+  const FakeCupti fake;
+  KeepActivities sink;
+  CuptiOptions options = fake.options();
+  options.asks_driver = true;
+  CuptiSession session(sink, options);
+  session.finish();
+  ASSERT_EQ(sink.log.devices.size(), 1U);
+  const DeviceFacts& device = sink.log.devices.front();
+  EXPECT_EQ(sink.log.name_of(device.name), "Fake GPU");
+  EXPECT_EQ(device.memory_bytes_per_second, 3'352'320'000'000U);  // 2 x 2.619 GHz x 640 bytes
+  EXPECT_EQ(device.clock_hertz, 1'980'000'000U);
+  EXPECT_EQ(device.warps_per_multiprocessor, 64U);
+  EXPECT_EQ(device.l2_bytes, 0U) << "an attribute that the driver does not have";
+}
+
 TEST(CuptiSession, CountsWhatCuptiHadToDrop) {
   const FakeCupti fake;
   KeepActivities sink;

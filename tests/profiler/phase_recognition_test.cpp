@@ -131,6 +131,17 @@ TEST(PhaseRecognition, RangesReachKernelsThroughTheirLaunch) {
   EXPECT_EQ(trace.phases(), (Names{"permute", "other"}));
 }
 
+TEST(PhaseRecognition, ARangeMayHaveThePhasesOwnName) {
+  const PhaseRules rules = PhaseRules::defaults();
+  for (std::size_t phase = 0; phase < kMoePhases; ++phase) {
+    EXPECT_EQ(rules.find(RuleSubject::Range, kMoePhaseNames[phase]),
+              std::optional(static_cast<MoePhase>(phase)))
+        << kMoePhaseNames[phase];
+  }
+  EXPECT_EQ(rules.find(RuleSubject::Range, "aten::permute"), std::nullopt);
+  EXPECT_EQ(rules.find(RuleSubject::Name, "permute"), std::nullopt) << "ranges only";
+}
+
 TEST(PhaseRecognition, ANameThatSaysThePhaseBeatsTheRange) {
   Trace trace;
   trace.kernel("deep_ep::intranode::combine");

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "core/files/csv_line.hpp"
 #include "traces/importer.hpp"
 #include "traces/reading/first_line.hpp"
 #include "traces/reading/number_scanner.hpp"
@@ -23,22 +24,10 @@ struct Layout {
   bool is_long = false;
 };
 
-std::vector<std::string> split(std::string_view line) {
-  std::vector<std::string> names;
-  while (true) {
-    const std::size_t comma = line.find(',');
-    names.emplace_back(line.substr(0, comma));
-    if (comma == std::string_view::npos) {
-      return names;
-    }
-    line.remove_prefix(comma + 1);
-  }
-}
-
 // Nothing if this is no header of ours.
 std::optional<Layout> read_header(std::string_view line) {
   constexpr std::array<std::string_view, 3> kKeys{"step", "rank", "layer"};
-  const std::vector<std::string> names = split(line);
+  const std::vector<std::string> names = csv_fields(line).value_or(std::vector<std::string>());
   Layout layout;
   std::size_t next = 0;
   while (next < names.size() && std::find(kKeys.begin(), kKeys.end(), names[next]) != kKeys.end()) {

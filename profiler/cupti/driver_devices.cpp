@@ -1,6 +1,7 @@
 #include "profiler/cupti/driver_devices.hpp"
 
 #include <array>
+#include <memory>
 
 #include <cuda.h>
 #include <dlfcn.h>
@@ -15,13 +16,14 @@ struct Driver {
   decltype(&cuDeviceTotalMem_v2) total_memory = nullptr;
 };
 
+struct CloseDriver {
+  void operator()(void* library) const { dlclose(library); }
+};
+
+using DriverLibrary = std::unique_ptr<void, CloseDriver>;
+
 /// All functions, or none.
-Driver open_driver() {
-  // Kept open: whoever records a GPU has the library loaded anyway.
-  void* const library = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE);
-  if (library == nullptr) {
-    return {};
-  }
+Driver functions_of(void* library) {
   const Driver driver{
       reinterpret_cast<decltype(Driver::count)>(dlsym(library, "cuDeviceGetCount")),
       reinterpret_cast<decltype(Driver::name)>(dlsym(library, "cuDeviceGetName")),
@@ -69,7 +71,8 @@ DeviceFacts facts_of(const Driver& driver, CUdevice device) {
 }  // namespace
 
 std::vector<DriverDevice> driver_devices() {
-  const Driver driver = open_driver();
+  const DriverLibrary library(dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL));
+  const Driver driver = library ? functions_of(library.get()) : Driver{};
   int count = 0;
   if (driver.count == nullptr || driver.count(&count) != CUDA_SUCCESS) {
     return {};

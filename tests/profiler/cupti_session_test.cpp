@@ -110,13 +110,15 @@ TEST(CuptiSession, GetsEveryRecordOfEveryThread) {
 TEST(CuptiSession, AsksTheDriverForTheDevices) {
   // By its name, libcuda.so.1, it is found again when the session opens the driver.
   const std::string driver = (build_folder() / "fake_cuda/libcuda.so.1").string();
-  ASSERT_NE(dlopen(driver.c_str(), RTLD_NOW | RTLD_LOCAL), nullptr) << dlerror();
+  void* const library = dlopen(driver.c_str(), RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(library, nullptr) << dlerror();
   const FakeCupti fake;
   KeepActivities sink;
   CuptiOptions options = fake.options();
   options.asks_driver = true;
   CuptiSession session(sink, options);
   session.finish();
+  dlclose(library);
   ASSERT_EQ(sink.log.devices.size(), 1U);
   const DeviceFacts& device = sink.log.devices.front();
   EXPECT_EQ(sink.log.name_of(device.name), "Fake GPU");

@@ -202,7 +202,7 @@ void tensor_projection(benchmark::State& state) {
   const auto width = static_cast<std::size_t>(state.range(1));
   const Matrix<float> hidden = normal(kGateTokens, width, 3);
   const Matrix<float> gate = normal(experts, width, 4);
-  const std::int64_t bytes = 4 * (kGateTokens + state.range(0)) * state.range(1);
+  const std::int64_t bytes = 2 * (kGateTokens + state.range(0)) * state.range(1);
   time_launches(state, kGateTokens, bytes, [&](KernelDevice&) {
     project_in_bfloat16_on_device(hidden.view(), gate.view());
   });

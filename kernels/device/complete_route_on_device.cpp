@@ -11,7 +11,7 @@ namespace switchyard {
 namespace {
 
 bool takes_one_launch(const TopKShape& shape, LaunchPlan plan) {
-  const bool has_kernel = shape.experts <= 256 && shape.slots <= 8;
+  const bool has_kernel = shape.experts <= kOneLaunchMostExperts && shape.slots <= 8;
   return has_kernel && plan != LaunchPlan::ThreeLaunches &&
          (plan == LaunchPlan::OneLaunch || shape.tokens <= kOneLaunchMostTokens);
 }
@@ -21,7 +21,7 @@ void launch_complete_route(KernelDevice& device,
                            CompleteRouteArguments arguments) {
   // Whole steps of a warp: four tokens at once of a model with up to 64 experts.
   const std::int32_t step = shape.experts <= 64 ? 4 : 1;
-  const std::int32_t tokens_of_warp = (shape.tokens + kTopKWarps - 1) / kTopKWarps;
+  const std::int32_t tokens_of_warp = (shape.tokens + kOneLaunchWarps - 1) / kOneLaunchWarps;
   arguments.choice.tokens_per_warp = (tokens_of_warp + step - 1) / step * step;
   arguments.choice.tokens = shape.tokens;
   arguments.choice.experts = shape.experts;
@@ -32,7 +32,7 @@ void launch_complete_route(KernelDevice& device,
                             tag_of(shape.logit_type),
                             shape.experts <= 64 ? 64 : 256),
                 1,
-                kLayoutThreads,
+                kOneLaunchThreads,
                 arguments);
 }
 

@@ -51,9 +51,10 @@ class DeviceArray {
     }
   }
 
+  /// The first `to.size()` values.
   void download(std::span<Value> to) const {
-    if (count_ > 0) {
-      device_.download(to.data(), address_, count_ * sizeof(Value));
+    if (!to.empty()) {
+      device_.download(to.data(), address_, to.size_bytes());
     }
   }
 

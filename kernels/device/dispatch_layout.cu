@@ -5,11 +5,11 @@
 namespace switchyard {
 
 SWITCHYARD_KERNEL(switchyard_layout_count, LayoutArguments, kLayoutThreads) {
-  count_of_block(arguments);
+  count_of_block<kLayoutWarps>(arguments);
 }
 
 SWITCHYARD_KERNEL(switchyard_layout_place, LayoutArguments, kLayoutThreads) {
-  place_of_block(arguments);
+  place_of_block<kLayoutWarps, kLayoutMaxExperts>(arguments);
 }
 
 }  // namespace switchyard

@@ -43,16 +43,18 @@ struct ExpertCounts {
 };
 
 /// Histogram of the experts of a chunk, slice by slice, into chunk_counts. All threads call.
+template <int kWarps>
 SWITCHYARD_DEVICE void count_chunk(const LayoutArguments& arguments, std::int32_t chunk) {
   SWITCHYARD_SHARED(ExpertCounts, counts);
   const auto thread = static_cast<std::int32_t>(threadIdx.x);
+  constexpr std::int32_t kThreads = kWarps * kWarpLanes;
   for (std::int32_t slice = 0; slice < layout_slices(arguments); ++slice) {
-    for (std::int32_t expert = thread; expert < arguments.experts; expert += kLayoutThreads) {
+    for (std::int32_t expert = thread; expert < arguments.experts; expert += kThreads) {
       counts.of_expert[expert] = 0;
     }
     __syncthreads();
     const ChoiceRange range = slice_of_chunk(arguments, chunk, slice);
-    for (std::int32_t at = thread; at < range.count; at += kLayoutThreads) {
+    for (std::int32_t at = thread; at < range.count; at += kThreads) {
       const std::int32_t expert = arguments.expert_ids[range.choice(at)];
       if (expert >= 0) {
         atomicAdd(&counts.of_expert[expert], 1);
@@ -60,7 +62,7 @@ SWITCHYARD_DEVICE void count_chunk(const LayoutArguments& arguments, std::int32_
     }
     __syncthreads();
     std::int32_t* const table = counts_of_chunk(arguments, chunk, slice);
-    for (std::int32_t expert = thread; expert < arguments.experts; expert += kLayoutThreads) {
+    for (std::int32_t expert = thread; expert < arguments.experts; expert += kThreads) {
       table[expert] = counts.of_expert[expert];
     }
     __syncthreads();
@@ -112,25 +114,52 @@ SWITCHYARD_DEVICE void scan_offsets(const LayoutArguments& arguments, const Expe
   }
 }
 
+/// Replaces the counts of an expert in one slice of every chunk by the number of its choices
+/// before; returns that number after the last chunk. Counts are read several at a time: one after
+/// the other they would cost a memory latency each.
+SWITCHYARD_DEVICE std::int32_t scan_slice(const LayoutArguments& arguments,
+                                          std::int32_t expert,
+                                          std::int32_t slice,
+                                          std::int32_t before) {
+  constexpr int kTogether = 8;
+  const std::int32_t chunks = layout_chunks(arguments);
+  const std::int64_t stride = std::int64_t{layout_slices(arguments)} * arguments.experts;
+  std::int32_t* count = counts_of_chunk(arguments, 0, slice) + expert;
+  for (std::int32_t first = 0; first < chunks; first += kTogether) {
+    std::int32_t here[kTogether];
+    SWITCHYARD_UNROLL
+    for (int item = 0; item < kTogether; ++item) {
+      // Written by other blocks: not from this L1.
+      here[item] = first + item < chunks ? __ldcg(count + item * stride) : 0;
+    }
+    SWITCHYARD_UNROLL
+    for (int item = 0; item < kTogether; ++item) {
+      if (first + item < chunks) {
+        count[item * stride] = before;
+        before += here[item];
+      }
+    }
+    count += kTogether * stride;
+  }
+  return before;
+}
+
 /// Turns chunk_counts into the number of earlier choices of each expert, and fills load and
 /// offsets; clears rank_tokens and node_tokens. One block calls, when all chunks are counted.
+template <int kWarps>
 SWITCHYARD_DEVICE void scan_chunks(const LayoutArguments& arguments) {
   SWITCHYARD_SHARED(ExpertCounts, kept);
   const auto thread = static_cast<std::int32_t>(threadIdx.x);
-  for (std::int32_t expert = thread; expert < arguments.experts; expert += kLayoutThreads) {
+  constexpr std::int32_t kThreads = kWarps * kWarpLanes;
+  for (std::int32_t expert = thread; expert < arguments.experts; expert += kThreads) {
     std::int32_t before = 0;
     for (std::int32_t slice = 0; slice < layout_slices(arguments); ++slice) {
-      for (std::int32_t chunk = 0; chunk < layout_chunks(arguments); ++chunk) {
-        std::int32_t* const count = counts_of_chunk(arguments, chunk, slice) + expert;
-        const std::int32_t here = __ldcg(count);  // written by other blocks: not from this L1
-        *count = before;
-        before += here;
-      }
+      before = scan_slice(arguments, expert, slice, before);
     }
     arguments.load[expert] = before;
     kept.of_expert[expert] = before < arguments.capacity ? before : arguments.capacity;
   }
-  for (std::int32_t rank = thread; rank < arguments.ranks; rank += kLayoutThreads) {
+  for (std::int32_t rank = thread; rank < arguments.ranks; rank += kThreads) {
     arguments.rank_tokens[rank] = 0;
     if (rank % arguments.ranks_per_node == 0) {
       arguments.node_tokens[rank / arguments.ranks_per_node] = 0;
@@ -142,18 +171,22 @@ SWITCHYARD_DEVICE void scan_chunks(const LayoutArguments& arguments) {
   }
 }
 
+/// `kExperts`: room for so many.
+template <int kWarps, int kExperts>
 struct WarpCounts {
-  std::int32_t of_expert[kLayoutWarps][kLayoutMaxExperts];
+  std::int32_t of_expert[kWarps][kExperts];
 };
 
 /// Gives each warp of the block, for each expert, the number of choices before the warp's part.
+template <int kWarps, int kExperts>
 SWITCHYARD_DEVICE void count_before_warps(const LayoutArguments& arguments,
                                           const std::int32_t* before_chunk,
-                                          WarpCounts& counts) {
+                                          WarpCounts<kWarps, kExperts>& counts) {
   const auto thread = static_cast<std::int32_t>(threadIdx.x);
-  for (std::int32_t expert = thread; expert < arguments.experts; expert += kLayoutThreads) {
+  constexpr std::int32_t kThreads = kWarps * kWarpLanes;
+  for (std::int32_t expert = thread; expert < arguments.experts; expert += kThreads) {
     std::int32_t before = before_chunk[expert];
-    for (std::int32_t warp = 0; warp < kLayoutWarps; ++warp) {
+    for (std::int32_t warp = 0; warp < kWarps; ++warp) {
       const std::int32_t here = counts.of_expert[warp][expert];
       counts.of_expert[warp][expert] = before;
       before += here;
@@ -175,19 +208,22 @@ SWITCHYARD_DEVICE void write_place(const LayoutArguments& arguments,
 }
 
 /// Positions and rows of a slice. Each warp walks its own consecutive part, 32 choices a step.
+template <int kWarps, int kExperts>
 SWITCHYARD_DEVICE void place_slice(const LayoutArguments& arguments,
                                    const ChoiceRange& range,
                                    const std::int32_t* before_chunk) {
-  SWITCHYARD_SHARED(WarpCounts, counts);
+  using Counts = WarpCounts<kWarps, kExperts>;
+  SWITCHYARD_SHARED(Counts, counts);
+  constexpr std::int32_t kThreads = kWarps * kWarpLanes;
   const auto thread = static_cast<std::int32_t>(threadIdx.x);
   const std::int32_t warp = thread / kWarpLanes;
   const std::int32_t lane = thread % kWarpLanes;
   const unsigned lanes_below = (1U << lane) - 1U;
-  const std::int32_t part = (range.count + kLayoutThreads - 1) / kLayoutThreads * kWarpLanes;
+  const std::int32_t part = (range.count + kThreads - 1) / kThreads * kWarpLanes;
   const std::int32_t first = warp * part;
   const std::int32_t end = first + part < range.count ? first + part : range.count;
 
-  for (std::int32_t at = thread; at < kLayoutWarps * arguments.experts; at += kLayoutThreads) {
+  for (std::int32_t at = thread; at < kWarps * arguments.experts; at += kThreads) {
     counts.of_expert[at / arguments.experts][at % arguments.experts] = 0;
   }
   __syncthreads();
@@ -226,10 +262,12 @@ struct PlaceCounts {
 
 /// Marks the first kept choice of each token on each rank and node, and counts them. The choices of
 /// a token lie in neighbouring lanes.
+template <int kWarps>
 SWITCHYARD_DEVICE void mark_first_copies(const LayoutArguments& arguments, std::int32_t chunk) {
   SWITCHYARD_SHARED(PlaceCounts, counts);
   const auto thread = static_cast<std::int32_t>(threadIdx.x);
-  for (std::int32_t rank = thread; rank < arguments.ranks; rank += kLayoutThreads) {
+  constexpr std::int32_t kThreads = kWarps * kWarpLanes;
+  for (std::int32_t rank = thread; rank < arguments.ranks; rank += kThreads) {
     counts.of_rank[rank] = 0;
     counts.of_node[rank] = 0;
   }
@@ -243,7 +281,7 @@ SWITCHYARD_DEVICE void mark_first_copies(const LayoutArguments& arguments, std::
   const std::int32_t chunk_end =
       chunk_first + (chunk_left < arguments.chunk_tokens ? chunk_left : arguments.chunk_tokens);
   for (std::int32_t first = chunk_first + thread / kWarpLanes * tokens_of_step; first < chunk_end;
-       first += kLayoutWarps * tokens_of_step) {
+       first += kWarps * tokens_of_step) {
     const bool is_choice = own_token < tokens_of_step && first + own_token < chunk_end;
     const std::int32_t choice = first * arguments.slots + lane;
     const bool is_kept = is_choice && arguments.positions[choice] >= 0;
@@ -268,7 +306,7 @@ SWITCHYARD_DEVICE void mark_first_copies(const LayoutArguments& arguments, std::
     }
   }
   __syncthreads();
-  for (std::int32_t rank = thread; rank < arguments.ranks; rank += kLayoutThreads) {
+  for (std::int32_t rank = thread; rank < arguments.ranks; rank += kThreads) {
     if (counts.of_rank[rank] != 0) {
       atomicAdd(&arguments.rank_tokens[rank], counts.of_rank[rank]);
     }
@@ -278,23 +316,25 @@ SWITCHYARD_DEVICE void mark_first_copies(const LayoutArguments& arguments, std::
   }
 }
 
-/// Body of the first kernel; grid: one block for each chunk, kLayoutThreads threads.
+/// Body of the first kernel; grid: one block of `kWarps` for each chunk.
+template <int kWarps>
 SWITCHYARD_DEVICE void count_of_block(const LayoutArguments& arguments) {
-  count_chunk(arguments, static_cast<std::int32_t>(blockIdx.x));
+  count_chunk<kWarps>(arguments, static_cast<std::int32_t>(blockIdx.x));
   if (is_last_block(arguments)) {
-    scan_chunks(arguments);
+    scan_chunks<kWarps>(arguments);
   }
 }
 
-/// Body of the second kernel; same grid.
+/// Body of the second kernel; same grid. `kExperts`: room for so many.
+template <int kWarps, int kExperts>
 SWITCHYARD_DEVICE void place_of_block(const LayoutArguments& arguments) {
   const auto chunk = static_cast<std::int32_t>(blockIdx.x);
   for (std::int32_t slice = 0; slice < layout_slices(arguments); ++slice) {
-    place_slice(arguments,
-                slice_of_chunk(arguments, chunk, slice),
-                counts_of_chunk(arguments, chunk, slice));
+    place_slice<kWarps, kExperts>(arguments,
+                                  slice_of_chunk(arguments, chunk, slice),
+                                  counts_of_chunk(arguments, chunk, slice));
   }
-  mark_first_copies(arguments, chunk);
+  mark_first_copies<kWarps>(arguments, chunk);
 }
 
 }  // namespace switchyard

@@ -8,7 +8,7 @@
 
 namespace switchyard {
 
-inline constexpr std::int32_t kLayoutWarps = 4;
+inline constexpr std::int32_t kLayoutWarps = 8;  ///< of a block
 inline constexpr std::int32_t kLayoutThreads = 32 * kLayoutWarps;
 inline constexpr std::int32_t kLayoutMaxExperts = 1024;
 inline constexpr std::int32_t kLayoutMaxRanks = 1024;

@@ -94,7 +94,7 @@ DispatchLayout DeviceLayout::download() const {
                         .offsets = offsets_.values(),
                         .positions = Matrix<std::int32_t>(tokens_, slots_),
                         .rows = Matrix<std::int32_t>(tokens_, slots_),
-                        .sources = sources_.values(),
+                        .sources = {},
                         .first_copies = Matrix<std::uint8_t>(tokens_, slots_),
                         .rank_tokens = rank_tokens_.values(),
                         .node_tokens = node_tokens_.values()};
@@ -102,6 +102,7 @@ DispatchLayout DeviceLayout::download() const {
   rows_.download(layout.rows.values());
   first_copies_.download(layout.first_copies.values());
   layout.sources.resize(static_cast<std::size_t>(layout.offsets.back()));
+  sources_.download(layout.sources);
   return layout;
 }
 

@@ -32,17 +32,18 @@ SWITCHYARD_DEVICE float gather_lane_sums(float (&values)[kWarpLanes], int lane) 
 /// Weights of one token, coordinate by coordinate.
 template <TokenWeighing kWeighing>
 struct TokenWeights {
-  const float* row = nullptr;  ///< by cluster: its weights; null: 1
+  const float* row = nullptr;  ///< by cluster: its weights, or any row where it has no cluster
+  bool has_cluster = false;    ///< else every weight is 1
   std::int32_t first = -1;     ///< by mixture: its place in `labels` and `shares`; < 0: 1
 
   SWITCHYARD_DEVICE TokenWeights(const ProjectionArguments& arguments, std::int32_t token) {
     if constexpr (kWeighing != TokenWeighing::None) {
       const std::int32_t place = token * arguments.slots;
       const std::int32_t label = arguments.labels[place];
-      if (label >= 0) {
-        row = arguments.weights + static_cast<std::int64_t>(label) * arguments.width;
-        first = place;
-      }
+      has_cluster = label >= 0;
+      row =
+          arguments.weights + static_cast<std::int64_t>(has_cluster ? label : 0) * arguments.width;
+      first = has_cluster ? place : -1;
     }
   }
 
@@ -62,7 +63,8 @@ struct TokenWeights {
       }
       return mixture;
     } else {
-      return row == nullptr ? 1.0F : row[at];
+      const float weight = row[at];  // without a condition: loads of several tokens overlap
+      return has_cluster ? weight : 1.0F;
     }
   }
 };

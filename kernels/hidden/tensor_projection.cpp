@@ -22,9 +22,13 @@ Bfloat16 bfloat16_of(float value) {
   return {static_cast<std::uint16_t>(rounded >> 16U)};
 }
 
-/// Rows of an even number of coordinates, so that each starts at a whole word.
+/// Coordinates of a row with the zeros that make its length whole 16-byte loads.
+std::size_t padded_width(std::size_t width) {
+  return (width + kTensorRowUnit - 1) / kTensorRowUnit * kTensorRowUnit;
+}
+
 std::vector<Bfloat16> rounded_rows(MatrixView<const float> rows) {
-  const std::size_t width = (rows.columns() + 1) / 2 * 2;
+  const std::size_t width = padded_width(rows.columns());
   std::vector<Bfloat16> rounded(rows.rows() * width);
   for (std::size_t row = 0; row < rows.rows(); ++row) {
     for (std::size_t at = 0; at < rows.columns(); ++at) {
@@ -84,11 +88,11 @@ Matrix<float> project_in_bfloat16_on_device(MatrixView<const float> hidden,
   arguments.logits = arena.reserve<float>(logits.values().size());
   arguments.tokens = device_token_count(hidden.rows());
   arguments.experts = static_cast<std::int32_t>(gate.rows());
-  arguments.width = static_cast<std::int32_t>((gate.columns() + 1) / 2 * 2);
-  arguments.token_blocks = blocks_of(arguments.tokens, kTensorWarps * kTensorTokens);
+  arguments.width = static_cast<std::int32_t>(padded_width(gate.columns()));
+  arguments.expert_blocks = blocks_of(arguments.experts, kTensorExperts);
   arena.device().launch("switchyard_project_bf16",
-                        arguments.token_blocks * blocks_of(arguments.experts, kTensorExperts),
-                        kTensorWarps * 32,
+                        arguments.expert_blocks * blocks_of(arguments.tokens, kTensorTokens),
+                        kTensorThreads,
                         arguments);
   arena.download(arguments.logits, logits.values());
   return logits;

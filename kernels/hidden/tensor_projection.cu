@@ -4,7 +4,7 @@
 
 namespace switchyard {
 
-SWITCHYARD_KERNEL(switchyard_project_bf16, TensorArguments, kTensorWarps * 32) {
+SWITCHYARD_KERNEL(switchyard_project_bf16, TensorArguments, kTensorThreads) {
   tensor_project_of_block(arguments);
 }
 

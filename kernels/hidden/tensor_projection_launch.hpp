@@ -12,10 +12,12 @@
 
 namespace switchyard {
 
-inline constexpr std::int32_t kTensorWarps = 4;
-inline constexpr std::int32_t kTensorTokens = 16;   ///< of a warp
-inline constexpr std::int32_t kTensorExperts = 32;  ///< of a warp: four tiles of eight
-inline constexpr std::int32_t kTensorStep = 16;     ///< coordinates of one mma
+inline constexpr std::int32_t kTensorThreads = 256;  ///< of a block: eight warps
+inline constexpr std::int32_t kTensorTokens = 128;   ///< of a block
+inline constexpr std::int32_t kTensorExperts = 64;   ///< of a block
+inline constexpr std::int32_t kTensorPanel = 64;     ///< coordinates in shared memory at a time
+inline constexpr std::int32_t kTensorStep = 16;      ///< coordinates of one mma
+inline constexpr std::int32_t kTensorRowUnit = 8;    ///< coordinates of a 16-byte load
 
 /// Kernel arguments; device pointers.
 struct TensorArguments {
@@ -24,8 +26,8 @@ struct TensorArguments {
   float* logits = nullptr;           ///< [tokens, experts] out
   std::int32_t tokens = 0;
   std::int32_t experts = 0;
-  std::int32_t width = 0;  ///< even
-  std::int32_t token_blocks = 1;
+  std::int32_t width = 0;  ///< a multiple of kTensorRowUnit
+  std::int32_t expert_blocks = 1;
 };
 
 }  // namespace switchyard

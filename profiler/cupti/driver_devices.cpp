@@ -3,7 +3,7 @@
 #include <array>
 #include <memory>
 
-#include <cuda.h>
+#include <cupti.h>  // the driver's functions too
 #include <dlfcn.h>
 
 namespace switchyard {

@@ -17,8 +17,14 @@ struct Shape {
   std::size_t experts;
 };
 
-constexpr Shape kShapes[] = {
-    {0, 32, 8}, {1, 16, 1}, {31, 33, 5}, {32, 64, 8}, {33, 130, 40}, {70, 1, 33}, {15, 352, 16}};
+constexpr Shape kShapes[] = {{0, 32, 8},
+                             {1, 16, 1},
+                             {31, 33, 5},
+                             {32, 64, 8},
+                             {33, 130, 40},
+                             {70, 1, 33},
+                             {15, 352, 16},
+                             {200, 72, 70}};
 
 /// With infinities, NaN, zeros of both signs, ties in rounding, and numbers that vanish.
 Matrix<float> make_rows(std::size_t count, std::size_t width, std::uint64_t seed) {

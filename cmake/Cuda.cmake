@@ -3,17 +3,23 @@
 # statically, the driver library never.
 set(SWITCHYARD_CUDA_ARCHITECTURES "80;90;100;120" CACHE STRING
     "Compute capabilities to compile the kernels for, without the dot")
+set(SWITCHYARD_CUDA_CODE "" CACHE STRING
+    "What the library holds instead, as in CMAKE_CUDA_ARCHITECTURES; tests look at every capability all the same")
 set(SWITCHYARD_HAS_CUDA OFF)
 set(SWITCHYARD_CUDA_REASON "switched off (SWITCHYARD_CUDA=OFF)")
 if(NOT SWITCHYARD_CUDA STREQUAL "OFF")
   include(CheckLanguage)
   check_language(CUDA)
   if(CMAKE_CUDA_COMPILER)
-    list(TRANSFORM SWITCHYARD_CUDA_ARCHITECTURES APPEND "-real"
-         OUTPUT_VARIABLE CMAKE_CUDA_ARCHITECTURES)
-    # The newest one also as PTX, for GPUs that come later.
-    list(GET SWITCHYARD_CUDA_ARCHITECTURES -1 newest)
-    list(APPEND CMAKE_CUDA_ARCHITECTURES "${newest}-virtual")
+    if(SWITCHYARD_CUDA_CODE)
+      set(CMAKE_CUDA_ARCHITECTURES "${SWITCHYARD_CUDA_CODE}")
+    else()
+      list(TRANSFORM SWITCHYARD_CUDA_ARCHITECTURES APPEND "-real"
+           OUTPUT_VARIABLE CMAKE_CUDA_ARCHITECTURES)
+      # The newest one also as PTX, for GPUs that come later.
+      list(GET SWITCHYARD_CUDA_ARCHITECTURES -1 newest)
+      list(APPEND CMAKE_CUDA_ARCHITECTURES "${newest}-virtual")
+    endif()
     if(CMAKE_CXX_COMPILER_LAUNCHER AND NOT CMAKE_CUDA_COMPILER_LAUNCHER)
       set(CMAKE_CUDA_COMPILER_LAUNCHER "${CMAKE_CXX_COMPILER_LAUNCHER}")
     endif()

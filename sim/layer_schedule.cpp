@@ -52,10 +52,17 @@ Stage shared_experts_stage(const LayerContext& context) {
       count = context.traffic.rank_tokens[rank];
     }
   }
-  Stage stage = experts_stage(context, std::move(rows), 1);
-  stage.name = pass_name(context, "shared_experts");
-  stage.kind = StageKind::SharedExperts;
-  return stage;
+  return {.name = pass_name(context, "shared_experts"),
+          .kind = StageKind::SharedExperts,
+          .schedule = {},
+          .work = [rows = std::move(rows),
+                   factor = work_factor(context),
+                   &device = context.device,
+                   &model = context.model](const Share& share) {
+            std::vector<RankWork> work = shared_expert_work(device, model, rows, share);
+            scale(work, factor);
+            return work;
+          }};
 }
 
 }  // namespace

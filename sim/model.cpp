@@ -155,21 +155,34 @@ TokenBytes read_token_bytes(Parameters& wire, const ModelCost& model) {
   return {.dispatch = bytes_of(dispatch), .combine = bytes_of(combine)};
 }
 
-ComputeDevice read_device(Parameters& compute, const std::string& dtype) {
-  ComputeDevice device;
-  device.name = compute.get_text("device", "h100_sxm", "device preset (switchyard list devices)");
-  device.compute_efficiency = compute.get_number(
-      "compute_efficiency", 1, {1e-6, 1}, "share of the peak that expert GEMMs reach");
-  device.memory_efficiency =
-      compute.get_number("memory_efficiency", 1, {1e-6, 1}, "share of the memory rate reached");
-  device.launch_overhead = compute.get_duration(
-      "launch_overhead", Seconds{0}, "per rank and layer, before its experts start");
-  device.expert_launch = compute.get_duration(
-      "expert_launch", Seconds{0}, "per expert that has rows, as a grouped GEMM avoids");
-  compute.finish();
-  const Location place = compute.where().child("device");
-  const json preset = preset_document("devices", device.name, place);
-  Parameters parameters(preset, {"sim/devices/presets/" + device.name + ".json", "#"});
+namespace {
+
+constexpr std::array<std::string_view, 2> kRates{"measured", "peak"};
+
+/// What a preset says of GEMMs that ran on the device; at peak rates where it says nothing.
+GemmRates read_measured(Parameters& preset, const std::string& kernel, const Location& where) {
+  const json measured = preset.get_json(kernel, "what such kernels reach");
+  if (!measured.is_object()) {
+    return {};
+  }
+  Parameters parameters(measured, where.child(kernel));
+  parameters.get_text("source", "", "where the figures come from");
+  const GemmRates rates{
+      .compute_efficiency =
+          parameters.get_number("compute_efficiency", 1, {1e-6, 1}, "share of the peak"),
+      .memory_efficiency =
+          parameters.get_number("memory_efficiency", 1, {1e-6, 1}, "share of the memory rate"),
+      .launch_overhead =
+          parameters.get_duration("launch_overhead", Seconds{0}, "per rank and layer"),
+      .row_tile = parameters.get_integer("row_tile", 1, {1, 4096}, "rows of a tile")};
+  parameters.finish();
+  return rates;
+}
+
+void read_device_preset(const std::string& dtype, const Location& where, ComputeDevice& device) {
+  const json preset = preset_document("devices", device.name, where);
+  const Location place{"sim/devices/presets/" + device.name + ".json", "#"};
+  Parameters parameters(preset, place);
   parameters.get_text("description", "", "for people");
   parameters.get_text("source", "", "where the figures come from");
   const json peaks = parameters.get_json("peak", "dense peak rate by data type");
@@ -178,13 +191,61 @@ ComputeDevice read_device(Parameters& compute, const std::string& dtype) {
   device.memory = parameters.get_bytes("memory", Bytes{0}, "size of the device memory");
   device.host_link = parameters.get_bandwidth(
       "host_link", BytesPerSecond{0}, "to host memory, one way (offload); 0GBps = not known");
+  device.routed = read_measured(parameters, "expert_gemm", place);
+  device.shared = read_measured(parameters, "shared_gemm", place);
   parameters.finish();
   if (!peaks.contains(dtype)) {
     throw InvalidInput(fmt::format("{} has no peak rate for {}", device.name, dtype),
-                       place,
+                       where,
                        "choose another device, or another model.dtype");
   }
-  device.peak = parse_compute_rate(peaks[dtype].get<std::string>(), parameters.where());
+  device.peak = parse_compute_rate(peaks[dtype].get<std::string>(), place);
+}
+
+}  // namespace
+
+ComputeDevice read_device(Parameters& compute, const std::string& dtype) {
+  ComputeDevice device;
+  device.name = compute.get_text("device", "h100_sxm", "device preset (switchyard list devices)");
+  read_device_preset(dtype, compute.where().child("device"), device);
+  const std::string rates = compute.get_choice(
+      "rates",
+      "measured",
+      kRates,
+      "what expert GEMMs reach: measured on the device, where its preset knows, or its peak");
+  const GemmRates routed = rates == "measured" ? device.routed : GemmRates{};
+  device.routed = {
+      .compute_efficiency = compute.get_number("compute_efficiency",
+                                               routed.compute_efficiency,
+                                               {1e-6, 1},
+                                               "share of the peak that routed experts reach"),
+      .memory_efficiency = compute.get_number("memory_efficiency",
+                                              routed.memory_efficiency,
+                                              {1e-6, 1},
+                                              "share of the memory rate that they reach"),
+      .launch_overhead = compute.get_duration("launch_overhead",
+                                              routed.launch_overhead,
+                                              "per rank and layer, before its experts start"),
+      .row_tile = compute.get_integer(
+          "row_tile", routed.row_tile, {1, 4096}, "rows are computed in whole tiles of so many")};
+  // A device that nobody measured takes the same for both.
+  const bool is_measured = rates == "measured" && device.shared.compute_efficiency < 1;
+  const GemmRates shared = is_measured ? device.shared : device.routed;
+  device.shared = {
+      .compute_efficiency = compute.get_number("shared_compute_efficiency",
+                                               shared.compute_efficiency,
+                                               {1e-6, 1},
+                                               "share that shared experts reach"),
+      .memory_efficiency = compute.get_number("shared_memory_efficiency",
+                                              shared.memory_efficiency,
+                                              {1e-6, 1},
+                                              "share that shared experts reach"),
+      .launch_overhead = compute.get_duration(
+          "shared_launch_overhead", shared.launch_overhead, "before shared experts start"),
+      .row_tile = shared.row_tile};
+  device.expert_launch = compute.get_duration(
+      "expert_launch", Seconds{0}, "per expert that has rows, as a grouped GEMM avoids");
+  compute.finish();
   return device;
 }
 
@@ -196,8 +257,12 @@ struct Rates {
 };
 
 Rates rates_of(const ComputeDevice& device) {
-  return {device.peak.value * device.compute_efficiency,
-          device.memory_bandwidth.value * device.memory_efficiency};
+  return {device.peak.value * device.routed.compute_efficiency,
+          device.memory_bandwidth.value * device.routed.memory_efficiency};
+}
+
+std::int64_t whole_tiles(std::int64_t rows, std::int64_t tile) {
+  return (rows + tile - 1) / tile * tile;
 }
 
 // One kernel, booked under what bounds it.
@@ -225,7 +290,9 @@ std::vector<RankWork> expert_work(const ComputeDevice& device,
     for (const std::int64_t whole : rows.row(rank)) {
       const auto count = static_cast<double>(share.of(whole));
       if (count > 0) {
-        const double flops = part * (count * size.flops_per_row + size.rebuild_flops);
+        const auto tiled =
+            static_cast<double>(whole_tiles(share.of(whole), device.routed.row_tile));
+        const double flops = part * (tiled * size.flops_per_row + size.rebuild_flops);
         // Weights once; tokens in and results out.
         const double bytes = weight_bytes + element * 2 * count * static_cast<double>(model.hidden);
         add_kernel(of_rank, flops, bytes, rates);
@@ -233,10 +300,20 @@ std::vector<RankWork> expert_work(const ComputeDevice& device,
       }
     }
     if (of_rank.total() > 0) {
-      of_rank.launch_s += device.launch_overhead.count();
+      of_rank.launch_s += device.routed.launch_overhead.count();
     }
   }
   return work;
+}
+
+std::vector<RankWork> shared_expert_work(const ComputeDevice& device,
+                                         const ModelCost& model,
+                                         const Matrix<std::int64_t>& rows,
+                                         const Share& share) {
+  ComputeDevice plain = device;
+  plain.routed = device.shared;
+  plain.expert_launch = Seconds{0};
+  return expert_work(plain, model, rows, 1, share);
 }
 
 void clear_zero_cost(const ModelCost& model, Matrix<std::int64_t>& rows) {

@@ -60,20 +60,29 @@ std::int64_t element_bytes(const std::string& dtype, const Location& where);
 /// fp8 carries one fp32 scale per `scale_block` elements (DeepEP: 128).
 TokenBytes read_token_bytes(Parameters& wire, const ModelCost& model);
 
+/// What a kernel reaches of a device.
+struct GemmRates {
+  double compute_efficiency = 1;  // share of the peak
+  double memory_efficiency = 1;   // share of the memory rate
+  Seconds launch_overhead{0};     // once per rank and stage
+  std::int64_t row_tile = 1;      // an expert's rows take the arithmetic of whole tiles of so many
+};
+
 /// What a GPU can do.
 struct ComputeDevice {
   std::string name;
   FlopsPerSecond peak;  // dense, at the model's dtype
   BytesPerSecond memory_bandwidth;
-  Bytes memory;                   // of the device; 0 = its preset does not say
-  BytesPerSecond host_link{0};    // to host memory, one way; 0 = its preset does not say
-  double compute_efficiency = 1;  // share of `peak` that expert GEMMs reach
-  double memory_efficiency = 1;   // share of `memory_bandwidth`
-  Seconds launch_overhead{0};     // once per rank and stage of experts
-  Seconds expert_launch{0};       // once per expert with rows
+  Bytes memory;                 // of the device; 0 = its preset does not say
+  BytesPerSecond host_link{0};  // to host memory, one way; 0 = its preset does not say
+  GemmRates routed;             // of the routed experts' grouped GEMMs
+  GemmRates shared;             // of shared experts, a plain GEMM
+  Seconds expert_launch{0};     // once per routed expert with rows
 };
 
-/// Reads the scenario's "compute": device preset and efficiencies.
+/// Reads the scenario's "compute": device preset and efficiencies. Those of the preset, if it has
+/// measured ones ("expert_gemm", "shared_gemm"), unless `rates` is "peak"; each can be set by
+/// itself.
 ComputeDevice read_device(Parameters& compute, const std::string& dtype);
 
 /// What each row of `rows`, [ranks, experts], costs its rank. Each expert is a roofline of its own
@@ -84,6 +93,12 @@ std::vector<RankWork> expert_work(const ComputeDevice& device,
                                   const Matrix<std::int64_t>& rows,
                                   std::int64_t shards = 1,
                                   const Share& share = {});
+
+/// The same for shared experts, which take one plain GEMM.
+std::vector<RankWork> shared_expert_work(const ComputeDevice& device,
+                                         const ModelCost& model,
+                                         const Matrix<std::int64_t>& rows,
+                                         const Share& share = {});
 
 /// Averaging all experts' weights into one, `times` over (Lory, arXiv 2405.03133, section 2.2).
 RankWork merge_work(const ComputeDevice& device, const ModelCost& model, std::int64_t times);

@@ -1,10 +1,13 @@
 // `calibrate`: measurements in, constants of links and kernels out, with error bars.
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "cli/calibration/calibration_run.hpp"
+#include "cli/calibration/gemm_calibration.hpp"
 #include "cli/calibration/validation.hpp"
 #include "cli/framework/catalogue.hpp"
 #include "cli/framework/command.hpp"
@@ -118,13 +121,57 @@ ExitCode write_validation(const ParsedOptions& options) {
   return ExitCode::Ok;
 }
 
+/// Constants of expert GEMMs instead of links. Options that say how an exchange was measured mean
+/// nothing here.
+ExitCode calibrate_gemm_tables(const ParsedOptions& options) {
+  for (const char* const option : {"topology",
+                                   "model",
+                                   "select",
+                                   "hold-out",
+                                   "fix",
+                                   "bytes-definition",
+                                   "experts",
+                                   "experts-per-rank",
+                                   "ranks",
+                                   "nodes",
+                                   "set",
+                                   "network"}) {
+    if (options.has(option)) {
+      throw InvalidInput("means nothing for measured expert GEMMs",
+                         {std::string("--") + option, ""},
+                         "leave it out: device and shapes are in the table");
+    }
+  }
+  std::vector<GemmMeasurement> rows;
+  for (const std::string& file : options.texts("MEASUREMENTS")) {
+    std::ranges::copy(read_gemm_table(file), std::back_inserter(rows));
+  }
+  const std::vector<GemmCalibration> calibrations = calibrate_gemms(rows);
+  const std::string document = gemm_document(calibrations).dump(2) + "\n";
+  std::string summary;
+  for (const GemmCalibration& calibration : calibrations) {
+    summary += (summary.empty() ? "" : "\n") + gemm_summary(calibration);
+  }
+  const auto output = options.text("output");
+  if (output) {
+    write_file(*output, document, options.has("force"));
+  }
+  if (options.has("json") && !output) {
+    print_text(document);
+  } else if (!output || *output != "-") {
+    print_text(summary + (output ? fmt::format("\nwritten: {}\n", *output) : ""));
+  }
+  return ExitCode::Ok;
+}
+
 class CalibrateCommand final : public Command {
  public:
   [[nodiscard]] std::string usage() const override { return "MEASUREMENTS... [OPTIONS]"; }
 
   [[nodiscard]] std::vector<std::string> examples() const override {
     return {"switchyard calibrate alltoall.txt --topology dgx_h100_8 --hold-out 20% -o h100.json",
-            "switchyard simulate --trace my.trace --topology dgx_h100_8 --calibration h100.json"};
+            "switchyard simulate --trace my.trace --topology dgx_h100_8 --calibration h100.json",
+            "switchyard calibrate docs/validation/expert_gemm.csv --json"};
   }
 
   void declare(OptionTable& table) const override {
@@ -180,6 +227,10 @@ class CalibrateCommand final : public Command {
     const auto output = options.text("output");
     if (output && *output != "-") {
       check_writable(*output, options.has("force"));
+    }
+    const std::vector<std::string> files = options.texts("MEASUREMENTS");
+    if (!files.empty() && is_gemm_table(files.front())) {
+      return calibrate_gemm_tables(options);
     }
     const std::vector<CalibratedRows> results = calibrate(request_of(options));
     Calibration calibration{.program_version = kProgramVersion, .entries = {}};

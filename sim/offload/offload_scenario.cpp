@@ -175,8 +175,8 @@ class Loader {
     return {
         .flops_per_row = size.flops_per_row,
         .rebuild_flops = size.rebuild_flops,
-        .flops_rate = device.peak.value * device.compute_efficiency,
-        .byte_rate = device.memory_bandwidth.value * device.memory_efficiency,
+        .flops_rate = device.peak.value * device.routed.compute_efficiency,
+        .byte_rate = device.memory_bandwidth.value * device.routed.memory_efficiency,
         .row_bytes = 2 * element * static_cast<double>(model.hidden),
         .launch_s = device.expert_launch.count(),
         .expand_s = expand.value > 0 ? static_cast<double>(size.private_bytes) / expand.value : 0,

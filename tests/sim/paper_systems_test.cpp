@@ -50,6 +50,7 @@ SimulationResult run(const Rows& rows, const json& changes, std::int64_t hidden 
   json document = {{"topology", "dgx_h100_8"},
                    {"ranks", rows.ids.size()},
                    {"model", {{"expert_hidden", 4096}}},
+                   {"compute", {{"rates", "peak"}}},  // the papers' laws leave kernels out
                    {"network", "bound"}};
   document.merge_patch(changes);
   return simulate(load_scenario(document, {"test", "#"}, routing(rows, hidden)));

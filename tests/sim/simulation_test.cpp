@@ -32,7 +32,10 @@ TEST(Simulation, OneTokenCostsItsBytesThereAndBackAndItsExpert) {
   const auto routing =
       std::make_shared<const RoutingData>(RoutingTrace::from_columns(metadata, std::move(columns)));
   const Scenario one = load_scenario(
-      {{"topology", "dgx_h100_8"}, {"model", {{"expert_hidden", 1024}}}, {"network", "bound"}},
+      {{"topology", "dgx_h100_8"},
+       {"model", {{"expert_hidden", 1024}}},
+       {"compute", {{"rates", "peak"}}},
+       {"network", "bound"}},
       {"test", "#"},
       routing);
   const SimulationResult result = simulate(one);

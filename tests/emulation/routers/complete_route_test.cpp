@@ -90,12 +90,12 @@ TEST(CompleteRouteOnDevice, IsTheCpusAsCompiledInOneLaunchOrThree) {
 
 TEST(CompleteRouteOnDevice, TakesOneLaunchForFewTokens) {
   EmulatedDevice few;
-  const CompleteRoute of_few = CompleteInput({128, 16, 2}).on(few, LaunchPlan::BySize);
-  EXPECT_EQ(of_few.decision.expert_ids.rows(), 128U);
+  const CompleteRoute of_few = CompleteInput({64, 16, 2}).on(few, LaunchPlan::BySize);
+  EXPECT_EQ(of_few.decision.expert_ids.rows(), 64U);
   EXPECT_EQ(few.launches(), 1U);
   EmulatedDevice many;
-  const CompleteRoute of_many = CompleteInput({129, 16, 2}).on(many, LaunchPlan::BySize);
-  EXPECT_EQ(of_many.decision.expert_ids.rows(), 129U);
+  const CompleteRoute of_many = CompleteInput({65, 16, 2}).on(many, LaunchPlan::BySize);
+  EXPECT_EQ(of_many.decision.expert_ids.rows(), 65U);
   EXPECT_EQ(many.launches(), 3U);
 }
 

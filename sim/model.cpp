@@ -265,11 +265,14 @@ std::int64_t whole_tiles(std::int64_t rows, std::int64_t tile) {
   return (rows + tile - 1) / tile * tile;
 }
 
-// One kernel, booked under what bounds it.
-void add_kernel(RankWork& work, double flops, double bytes, const Rates& rates) {
-  const double compute_s = flops / rates.flops;
+// One kernel, booked under what bounds it. `padding` flops are on rows that fill a tile up: they
+// take time, but it is the few rows that should be blamed, which leave weights to be read for
+// little.
+void add_kernel(RankWork& work, double flops, double padding, double bytes, const Rates& rates) {
   const double memory_s = bytes / rates.bytes;
-  (compute_s >= memory_s ? work.compute_s : work.memory_s) += std::max(compute_s, memory_s);
+  const bool is_compute = flops / rates.flops >= memory_s;
+  (is_compute ? work.compute_s : work.memory_s) +=
+      std::max((flops + padding) / rates.flops, memory_s);
 }
 
 }  // namespace
@@ -290,12 +293,13 @@ std::vector<RankWork> expert_work(const ComputeDevice& device,
     for (const std::int64_t whole : rows.row(rank)) {
       const auto count = static_cast<double>(share.of(whole));
       if (count > 0) {
-        const auto tiled =
-            static_cast<double>(whole_tiles(share.of(whole), device.routed.row_tile));
-        const double flops = part * (tiled * size.flops_per_row + size.rebuild_flops);
+        const std::int64_t own = share.of(whole);
+        const std::int64_t padded = whole_tiles(own, device.routed.row_tile);
+        const double flops = part * (count * size.flops_per_row + size.rebuild_flops);
+        const double padding = part * static_cast<double>(padded - own) * size.flops_per_row;
         // Weights once; tokens in and results out.
         const double bytes = weight_bytes + element * 2 * count * static_cast<double>(model.hidden);
-        add_kernel(of_rank, flops, bytes, rates);
+        add_kernel(of_rank, flops, padding, bytes, rates);
         of_rank.launch_s += device.expert_launch.count();
       }
     }
@@ -334,6 +338,7 @@ RankWork merge_work(const ComputeDevice& device, const ModelCost& model, std::in
     // A multiply-add for each weight of each expert, as a row costs; the merged one is written.
     add_kernel(work,
                count * experts * size.flops_per_row,
+               0,
                count * (experts + 1) * static_cast<double>(size.private_bytes),
                rates_of(device));
   }

@@ -55,8 +55,8 @@ class PhaseRules {
   /// A file of the user's before the built-in rules, unless it replaces them. Throws InvalidInput.
   static PhaseRules load(const std::filesystem::path& path);
 
-  /// The phase of the first rule that has a pattern for `subject` found in `text`; else, of a range,
-  /// the phase that has exactly its name.
+  /// The phase of the first rule that has a pattern for `subject` found in `text`; else, of a
+  /// range, the phase that has exactly its name.
   [[nodiscard]] std::optional<MoePhase> find(RuleSubject subject, std::string_view text) const;
 
  private:

@@ -88,6 +88,7 @@ TEST(ComputeRates, RowsCostWholeTiles) {
   EXPECT_GT(seconds(512), 0) << "bound by arithmetic";
   EXPECT_DOUBLE_EQ(seconds(511), seconds(512));
   EXPECT_DOUBLE_EQ(seconds(513), 1.5 * seconds(512));
+  EXPECT_EQ(seconds(10), 0) << "ten rows are bound by their weights, whatever the tile";
 }
 
 TEST(GemmTable, RefusesWhatDoesNotFit) {

@@ -31,13 +31,12 @@ TEST(Simulation, OneTokenCostsItsBytesThereAndBackAndItsExpert) {
   metadata.model = {.hidden = 4096, .experts = 8, .top_k = 1, .layers = 1, .dtype = "bf16"};
   const auto routing =
       std::make_shared<const RoutingData>(RoutingTrace::from_columns(metadata, std::move(columns)));
-  const Scenario one = load_scenario(
-      {{"topology", "dgx_h100_8"},
-       {"model", {{"expert_hidden", 1024}}},
-       {"compute", {{"rates", "peak"}}},
-       {"network", "bound"}},
-      {"test", "#"},
-      routing);
+  const Scenario one = load_scenario({{"topology", "dgx_h100_8"},
+                                      {"model", {{"expert_hidden", 1024}}},
+                                      {"compute", {{"rates", "peak"}}},
+                                      {"network", "bound"}},
+                                     {"test", "#"},
+                                     routing);
   const SimulationResult result = simulate(one);
   ASSERT_EQ(result.layers.size(), 1U);
   const LayerResult& layer = result.layers.front();

@@ -27,7 +27,7 @@ import web "$work/web.csv" --set top_k=8
 import chat "$data/routing/glm-5.2/chat_counts.csv" --set top_k=8
 
 simulate() {  # JSON TRACE MODEL OPTIONS: writes the document
-  switchyard simulate --trace "$work/$2.safetensors" --model "$3" --json "${@:4}" > "$1"
+  switchyard simulate --trace "$work/$2.safetensors" --model "$3" --set compute.rates=peak --json "${@:4}" > "$1"
 }
 
 placements() {  # TRACE MODEL OPTIONS

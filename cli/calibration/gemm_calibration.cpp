@@ -231,7 +231,7 @@ std::string gemm_summary(const GemmCalibration& calibration) {
   for (std::size_t i = 0; i < kWorst; ++i) {
     const GemmMeasurement& row = calibration.rows[order[i]];
     const Prediction& prediction = calibration.predictions[order[i]];
-    text += fmt::format("  {:<22}{:>6} tokens   measured {:>8}   predicted {:>8}   {:>+6.1f} %\n",
+    text += fmt::format("  {:<24}{:>6} tokens   measured {:>8}   predicted {:>8}   {:>+6.1f} %\n",
                         row.model,
                         row.tokens,
                         format_quantity(Seconds{prediction.measured_s}),

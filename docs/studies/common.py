@@ -96,8 +96,9 @@ class Trace:
 
 
 def simulate(path, *arguments):
+    """At data-sheet rates of links and experts: the studies compare routers, not kernels."""
     return json.loads(switchyard("simulate", "--trace", path, "--topology", CLUSTER, "--json", "-q",
-                                 *arguments))
+                                 "--set", "compute.rates=peak", *arguments))
 
 
 def load_balance(counts):

@@ -65,6 +65,19 @@ void add_expected_errors(const Scenario& scenario,
   }
 }
 
+/// What the experts' times are made of.
+std::string compute_note(const ComputeDevice& device) {
+  const bool is_peak =
+      device.routed.compute_efficiency == 1 && device.routed.memory_efficiency == 1;
+  return is_peak ? fmt::format("expert GEMMs run at the peak rates of {}", device.name)
+                 : fmt::format(
+                       "expert GEMMs reach {:.0f} % of the peak of {} and {:.0f} % of its "
+                       "memory rate",
+                       100 * device.routed.compute_efficiency,
+                       device.name,
+                       100 * device.routed.memory_efficiency);
+}
+
 }  // namespace
 
 void describe_run(const Scenario& scenario,
@@ -91,6 +104,7 @@ void describe_run(const Scenario& scenario,
   if (scenario.calibration) {
     add_expected_errors(scenario, outside, result);
   }
+  result.notes.push_back(compute_note(scenario.device));
   if (scenario.rank_rule != RankRule::Recorded) {
     result.notes.push_back(
         fmt::format("tokens assigned to ranks by rule: {}", rank_rule_name(scenario.rank_rule)));

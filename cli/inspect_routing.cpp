@@ -100,7 +100,11 @@ std::string facts_text(const RoutingSummary& summary, bool is_trace) {
   facts.add("shape", shape_sentence(summary));
   const ModelShape& model = summary.metadata.model;
   if (model.hidden > 0) {
-    facts.add("model", fmt::format("hidden {} {}", model.hidden, model.dtype));
+    facts.add("model",
+              fmt::format("{}hidden {} {}",
+                          model.name.empty() ? "" : model.name + ", ",
+                          model.hidden,
+                          model.dtype));
   }
   if (is_trace) {
     facts.add("rows", fmt::format("{} (token, layer) pairs", summary.rows));
@@ -119,6 +123,9 @@ std::string facts_text(const RoutingSummary& summary, bool is_trace) {
   }
   if (summary.metadata.merges_experts) {
     facts.add("experts", "merged by their weights; tokens stay where they are");
+  }
+  if (summary.metadata.is_pre_gated) {
+    facts.add("decided", "before the first layer, for all of them");
   }
   if (summary.metadata.router_allreduce_bytes > 0) {
     facts.add("router needs",

@@ -36,6 +36,7 @@ struct RouteRequest {
   std::string router_parameters;  // resolved, as JSON text; for the metadata
   std::uint64_t seed = 1;         // of the router's random numbers
   std::string dtype = "bf16";     // of the model's activations; for the metadata
+  std::string model_name;         // of the model preset that was asked for; for the metadata
   bool keeps_token_ids = true;    // record token and sequence ids where the workload has them
   ProjectionKind projection = ProjectionKind::Fast;
   bool keeps_logits = false;  // also record the logits, so that other routers can be replayed

@@ -71,6 +71,7 @@ struct RouterInput {
 /// | routes_all_ranks_together() | before the input     | false                                 |
 /// | has_second_pass()           | for the trace        | false                                 |
 /// | expert_use(), collective()  | for the trace        | dispatched, nothing                   |
+/// | decides_before_first_layer()| for the trace        | false                                 |
 /// | own_logits()                | for the trace        | none: the gate projection's           |
 /// | route()                     | per chunk            | -; must be safe to call from several  |
 /// |                             |                      | threads                               |
@@ -99,6 +100,9 @@ class Router {
   [[nodiscard]] virtual bool has_second_pass() const { return false; }
 
   [[nodiscard]] virtual ExpertUse expert_use() const { return ExpertUse::Dispatched; }
+
+  /// True if the choices of all layers are known before the first.
+  [[nodiscard]] virtual bool decides_before_first_layer() const { return false; }
 
   [[nodiscard]] virtual RouterCollective collective(std::size_t /*experts*/,
                                                     std::size_t /*hidden*/) const {

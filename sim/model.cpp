@@ -24,12 +24,17 @@ std::string preset_folder(const std::string& kind) {
 }
 
 // The user's object over the preset's, without the preset's prose.
-json merged_model(const json& model, const Location& where) {
+json merged_model(const json& model, const std::string& traced, const Location& where) {
   json given = model.is_string() ? json{{"preset", model}}
                : model.is_null() ? json::object()
                                  : model;
   if (!given.is_object()) {
     throw InvalidInput("wrong type: wanted a model's name or an object", where);
+  }
+  const std::vector<std::string> known = preset_names("models");
+  if (!given.contains("preset") && !given.contains("expert_hidden") &&
+      std::ranges::find(known, traced) != known.end()) {
+    given["preset"] = traced;
   }
   if (given.value("preset", json("")) == "") {
     return given;
@@ -89,7 +94,7 @@ ModelCost read_model(const json& model,
                      const ModelShape& traced,
                      const Location& where,
                      json& resolved) {
-  Parameters parameters(merged_model(model, where), where);
+  Parameters parameters(merged_model(model, traced.name, where), where);
   constexpr Bounds<std::int64_t> kAny{0, 1 << 20};
   parameters.get_text("preset", "", "name of a model preset that fills what is not given");
   ModelCost cost;

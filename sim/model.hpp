@@ -45,9 +45,10 @@ struct ModelCost {
   [[nodiscard]] std::int64_t matrices() const { return is_gated ? 3 : 2; }
 };
 
-/// Reads the scenario's "model": a preset's name, or an object whose "preset" may name one. What is
-/// still unknown is taken from the trace. Throws InvalidInput where the trace contradicts it.
-/// `resolved` receives the object with everything filled in.
+/// Reads the scenario's "model": a preset's name, or an object whose "preset" may name one; else
+/// the preset that the trace names, unless the object gives an expert's width. What is still
+/// unknown is taken from the trace. Throws InvalidInput where the trace contradicts it. `resolved`
+/// receives the object with everything filled in.
 ModelCost read_model(const nlohmann::json& model,
                      const ModelShape& traced,
                      const Location& where,

@@ -107,12 +107,14 @@ std::map<std::string, std::string> metadata_to_strings(const TraceMetadata& meta
   add_number("top_k", metadata.model.top_k);
   add_number("layers", metadata.model.layers);
   add_text("dtype", metadata.model.dtype);
+  add_text("model_name", metadata.model.name);
   add_text("router", metadata.router);
   add_text("router_parameters", metadata.router_parameters);
   add_text("provenance", metadata.provenance);
   add_text("rank_assignment", metadata.rank_assignment);
   add_number("passes", metadata.passes == 1 ? 0 : metadata.passes);
   add_number("merges_experts", metadata.merges_experts ? 1 : 0);
+  add_number("is_pre_gated", metadata.is_pre_gated ? 1 : 0);
   add_number("router_allreduce_bytes", metadata.router_allreduce_bytes);
   add_number("router_allreduce_first_layer", metadata.router_allreduce_first_layer);
   if (metadata.gate_similarity) {
@@ -144,6 +146,7 @@ TraceMetadata metadata_from_strings(const std::map<std::string, std::string>& st
   read_number(strings, "top_k", where, metadata.model.top_k);
   read_number(strings, "layers", where, metadata.model.layers);
   read_text(strings, "dtype", metadata.model.dtype);
+  read_text(strings, "model_name", metadata.model.name);
   read_text(strings, "router", metadata.router);
   read_text(strings, "router_parameters", metadata.router_parameters);
   read_number(strings, "seed", where, metadata.seed);
@@ -156,6 +159,9 @@ TraceMetadata metadata_from_strings(const std::map<std::string, std::string>& st
   std::int64_t merges_experts = 0;
   read_number(strings, "merges_experts", where, merges_experts);
   metadata.merges_experts = merges_experts != 0;
+  std::int64_t is_pre_gated = 0;
+  read_number(strings, "is_pre_gated", where, is_pre_gated);
+  metadata.is_pre_gated = is_pre_gated != 0;
   read_number(strings, "router_allreduce_bytes", where, metadata.router_allreduce_bytes);
   read_number(
       strings, "router_allreduce_first_layer", where, metadata.router_allreduce_first_layer);

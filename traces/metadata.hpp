@@ -37,6 +37,7 @@ struct ModelShape {
   std::int64_t top_k = 0;    // choices per token
   std::int64_t layers = 0;   // MoE layers
   std::string dtype;         // of activations: "bf16", "fp16", "fp32", "fp8"
+  std::string name;          // of a model preset of these sizes, if the trace was made for one
 
   bool operator==(const ModelShape&) const = default;
 };
@@ -49,7 +50,8 @@ struct TraceMetadata {
   std::string provenance;         // where the routing comes from, one sentence
   std::int64_t passes = 1;  // chunks of each (step, layer, source rank): the same tokens again
   bool merges_experts =
-      false;  // experts are merged by their weights and tokens stay where they are
+      false;                  // experts are merged by their weights and tokens stay where they are
+  bool is_pre_gated = false;  // the choices of all layers are known before the first
   std::int64_t router_allreduce_bytes = 0;  // summed over all ranks to decide, per rank and layer
   std::int64_t router_allreduce_first_layer = 0;
   std::optional<double> gate_similarity;  // mean cosine between gate rows, over layers

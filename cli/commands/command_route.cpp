@@ -63,6 +63,19 @@ void apply_tensors(json& document, const ParsedOptions& options) {
   document["workload"] = {{"name", "tensors"}, {"hidden", *hidden}, {"gate", *gate}};
 }
 
+/// The preset's name if the trace gets its sizes; nothing where settings changed them.
+std::string model_of(const json& document, std::size_t top_k, const ParsedOptions& options) {
+  const std::string name = options.text_or("model", "");
+  if (name.empty()) {
+    return "";
+  }
+  const json model = preset_document("models", name, {"--model", ""});
+  const json& workload = document["workload"];
+  const bool has_sizes = model.at("hidden") == workload["hidden"] &&
+                         model.at("experts") == workload["experts"] && model.at("top_k") == top_k;
+  return has_sizes ? name : "";
+}
+
 json route_document(const ParsedOptions& options) {
   json document = default_document();
   if (const auto model = options.text("model")) {
@@ -211,6 +224,7 @@ class RouteCommand final : public Command {
     request.router_parameters = parameters.dump();
     request.seed = document.value("seed", request.seed);
     request.dtype = document.value("dtype", request.dtype);
+    request.model_name = model_of(document, router.component->top_k(), options);
     request.keeps_logits = options.has("logits");
     request.keeps_token_ids = !options.has("no-token-ids");
     request.projection = projection_called(options.text("projection").value_or("fast"));

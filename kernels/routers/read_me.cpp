@@ -19,6 +19,8 @@ class ReadMeRouter final : public Router {
 
   [[nodiscard]] std::size_t top_k() const override { return k_; }
 
+  [[nodiscard]] bool decides_before_first_layer() const override { return true; }
+
   [[nodiscard]] RoutingDecision route(const RouterInput& input) const override {
     if (input.previous_layer != nullptr) {
       return *input.previous_layer;

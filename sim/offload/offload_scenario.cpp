@@ -149,8 +149,8 @@ class Loader {
     setup.prefetch = section("prefetch", [&](Parameters& parameters) {
       return read_prefetch(parameters, scenario_.stream.layers);
     });
-    // Read-ME's router decides before the first layer; a trace says which router made it.
-    const bool is_pre_gated = scenario_.trace->metadata().router == "read_me";
+    // Read-ME's router decides before the first layer.
+    const bool is_pre_gated = scenario_.trace->metadata().is_pre_gated;
     if (document_["prefetch"]["known_ahead"].get<std::int64_t>() < 0 && is_pre_gated) {
       setup.prefetch.known_ahead = scenario_.stream.layers;
     }

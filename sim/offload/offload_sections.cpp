@@ -139,8 +139,8 @@ PrefetchRule read_prefetch(Parameters& parameters, std::size_t layers) {
       "known_ahead",
       -1,
       {-1, 1 << 20},
-      "layers whose routing is decided in advance, without mistakes; -1 = all for a trace that "
-      "router read_me made, else none");
+      "layers whose routing is decided in advance, without mistakes; -1 = all for a trace whose "
+      "router decided before the first (read_me), else none");
   rule.known_ahead = known < 0 ? 0 : static_cast<std::size_t>(known);
   const Location place = parameters.where().child("accuracy");
   constexpr double kDefaultAccuracy = 0.9;

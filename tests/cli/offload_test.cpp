@@ -49,6 +49,59 @@ TEST(Offload, WritesTheSameJsonForTheSameSeed) {
   EXPECT_EQ(document["layers"].size(), 4U);
 }
 
+// What a trace remembers: the model that it was made for, and that its router decided ahead.
+TEST(Offload, TakesModelAndPreGatingFromTheTrace) {
+  const TemporaryFolder folder;
+  const auto route = [&](const std::vector<std::string>& more, const std::string& file) {
+    std::vector<std::string> words{"route",
+                                   "--model",
+                                   "deepseek_v2_lite",
+                                   "--layers",
+                                   "3",
+                                   "--tokens",
+                                   "16",
+                                   "-q",
+                                   "-o",
+                                   file};
+    words.insert(words.end(), more.begin(), more.end());
+    const ProgramRun run = run_program(words, folder.path());
+    ASSERT_EQ(run.exit_code, 0) << run.errors;
+  };
+  const auto offload = [&](const std::string& file, const std::string& known_ahead = "-1") {
+    return run_program({"offload",
+                        "--trace",
+                        file,
+                        "--cache",
+                        "1GB",
+                        "--json",
+                        "--no-what-if",
+                        "--set",
+                        "prefetch.horizon=2",
+                        "--set",
+                        "prefetch.known_ahead=" + known_ahead},
+                       folder.path());
+  };
+  const auto experts = [&](const std::string& file, const std::string& known_ahead) {
+    return parse_json(offload(file, known_ahead).output, {"output", ""})["experts"];
+  };
+  route({"--router", "read_me"}, "ahead.trace");
+  const ProgramRun ahead = offload("ahead.trace");
+  ASSERT_EQ(ahead.exit_code, 0) << ahead.errors;
+  const json document = parse_json(ahead.output, {"output", ""});
+  EXPECT_EQ(document["scenario"]["model"]["preset"], "deepseek_v2_lite");
+  EXPECT_EQ(document["scenario"]["model"]["expert_hidden"], 1408);
+  EXPECT_EQ(experts("ahead.trace", "-1"), experts("ahead.trace", "3")) << "all three layers";
+  EXPECT_NE(experts("ahead.trace", "-1"), experts("ahead.trace", "0"));
+
+  route({"--router", "top_k"}, "plain.trace");
+  EXPECT_EQ(experts("plain.trace", "-1"), experts("plain.trace", "0"));
+
+  route({"--set", "workload.experts=32"}, "other.trace");
+  const ProgramRun other = offload("other.trace");
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_THAT(other.errors, HasSubstr("the model's expert width is not known"));
+}
+
 TEST(Offload, AScenarioFileSaysTheSameAsFlags) {
   const TemporaryFolder folder;
   const auto file = folder.write(

@@ -1,11 +1,15 @@
-// One pass over the pairs. Distinct ranks and nodes of a token are found with stamps (the last
-// token that touched them), so the cost per pair does not depend on the number of ranks; up to 64
-// ranks the bits of a word do, which stays in a register.
+// One pass over the pairs. Where every expert has one holder, a pair adds to one counter, that of
+// its source and expert, and copies follow at the end. Distinct ranks and nodes of a token are the
+// bits of two words up to 64 ranks, which histograms of bits add up; beyond, stamps (the last token
+// that touched a place) find them, so that the cost of a pair does not depend on the number of
+// ranks.
 #include "sim/exchange/traffic.hpp"
 
 #include <algorithm>
 #include <numeric>
 #include <utility>
+
+#include "sim/exchange/bit_histogram.hpp"
 
 namespace switchyard {
 namespace {
@@ -25,21 +29,7 @@ struct SeenStamps {
   }
 };
 
-/// The same for 64 places at most.
-struct SeenBits {
-  std::uint64_t bits = 0;
-
-  void next_token() { bits = 0; }
-
-  std::int64_t is_new(std::size_t place) {
-    const std::uint64_t answer = ~(bits >> place) & 1U;
-    bits |= std::uint64_t{1} << place;
-    return static_cast<std::int64_t>(answer);
-  }
-};
-
-/// Rows of ids where every expert has one holder: the common case. What changes per pair is kept in
-/// registers or in the nearest cache.
+/// Rows of ids where every expert has one holder: the common case.
 template <class Id>
 struct SingleHolders {
   std::span<const Id> ids;
@@ -47,43 +37,88 @@ struct SingleHolders {
   std::span<const std::int32_t> source_ranks;
   std::span<const std::int32_t> rank_of;  // [experts]
   std::span<const std::int32_t> node_of;  // [ranks]
-  std::span<std::int64_t> expert_count;   // [experts] counted here
+  Matrix<std::int64_t>& counts;           // [ranks, experts] pairs by source and expert
 
-  /// Returns the first row with an id outside the experts, or the number of rows.
-  template <class Seen>
-  std::size_t count(Seen seen_ranks, Seen seen_nodes, TrafficMatrix& traffic) const {
-    constexpr Id kNone = static_cast<Id>(-1);
-    std::int64_t pairs = 0;
+  static constexpr Id kNone = static_cast<Id>(-1);
+
+  /// Calls `use` for each expert of a row, and counts it. False at an id outside the experts.
+  template <class Use>
+  bool visit_row(std::size_t row, std::int64_t& pairs, const Use& use) const {
+    std::int64_t* const count = counts.row(static_cast<std::size_t>(source_ranks[row])).data();
+    for (const Id id : ids.subspan(row * top_k, top_k)) {
+      const auto expert = static_cast<std::size_t>(id);
+      if (expert >= rank_of.size()) {
+        if (id == kNone) {
+          continue;
+        }
+        return false;
+      }
+      ++pairs;
+      ++count[expert];
+      use(expert);
+    }
+    return true;
+  }
+
+  /// Both return the first row with an id outside the experts, or the number of rows.
+  std::size_t count_by_bits(TrafficMatrix& traffic) const {
+    struct Bits {
+      std::uint64_t rank;
+      std::uint64_t node;
+    };
+
+    std::vector<Bits> bits;  // [experts]
+    for (const std::int32_t rank : rank_of) {
+      bits.push_back({std::uint64_t{1} << static_cast<unsigned>(rank),
+                      std::uint64_t{1} << static_cast<unsigned>(node_of[rank])});
+    }
+    BitHistogram ranks;
+    BitHistogram nodes;
     std::size_t row = 0;
-    bool is_good = true;
-    for (; row < source_ranks.size() && is_good; ++row) {
+    for (bool is_good = true; row < source_ranks.size() && is_good;) {
       const auto source = static_cast<std::size_t>(source_ranks[row]);
-      std::int64_t* const copies = traffic.copies.row(source).data();
+      const std::size_t first = row;
+      std::int64_t pairs = 0;
+      // Rows that follow one another and start on the same rank.
+      while (is_good && row < source_ranks.size() && source_ranks[row] == source_ranks[first]) {
+        Bits seen{};
+        is_good = visit_row(row, pairs, [&](std::size_t expert) {
+          seen.rank |= bits[expert].rank;
+          seen.node |= bits[expert].node;
+        });
+        ranks.add(seen.rank);
+        nodes.add(seen.node);
+        row += is_good ? 1 : 0;
+      }
+      traffic.pairs += pairs;
+      traffic.rank_tokens[source] += static_cast<std::int64_t>(row - first);
+      ranks.take(traffic.unique_rank_tokens.row(source));
+      nodes.take(traffic.unique_node_tokens.row(source));
+    }
+    return row;
+  }
+
+  std::size_t count_by_stamps(SeenStamps seen_ranks,
+                              SeenStamps seen_nodes,
+                              TrafficMatrix& traffic) const {
+    for (std::size_t row = 0; row < source_ranks.size(); ++row) {
+      const auto source = static_cast<std::size_t>(source_ranks[row]);
       std::int64_t* const unique_ranks = traffic.unique_rank_tokens.row(source).data();
       std::int64_t* const unique_nodes = traffic.unique_node_tokens.row(source).data();
       ++traffic.rank_tokens[source];
       seen_ranks.next_token();
       seen_nodes.next_token();
-      for (const Id id : ids.subspan(row * top_k, top_k)) {
-        const auto expert = static_cast<std::size_t>(id);
-        if (id == kNone) {
-          continue;
-        }
-        if (expert >= rank_of.size()) {
-          is_good = false;
-          break;
-        }
+      const bool is_good = visit_row(row, traffic.pairs, [&](std::size_t expert) {
         const auto rank = static_cast<std::size_t>(rank_of[expert]);
         const auto node = static_cast<std::size_t>(node_of[rank]);
-        ++pairs;
-        ++copies[rank];
-        ++expert_count[expert];
         unique_ranks[rank] += seen_ranks.is_new(rank);
         unique_nodes[node] += seen_nodes.is_new(node);
+      });
+      if (!is_good) {
+        return row;
       }
     }
-    traffic.pairs += pairs;
-    return is_good ? row : row - 1;
+    return source_ranks.size();
   }
 };
 
@@ -123,7 +158,9 @@ TrafficCounter::TrafficCounter(const ExpertRanks& expert_ranks,
   traffic_.unique_rank_tokens = Matrix<std::int64_t>(ranks, ranks);
   traffic_.unique_node_tokens = Matrix<std::int64_t>(ranks, static_cast<std::size_t>(nodes));
   traffic_.expert_rows = Matrix<std::int64_t>(ranks, experts);
-  expert_count_.assign(experts, 0);
+  if (!expert_ranks.single_ranks().empty()) {
+    single_counts_ = Matrix<std::int64_t>(ranks, experts);
+  }
   traffic_.rank_tokens.assign(ranks, 0);
   rank_stamp_.assign(ranks, 0);
   node_stamp_.assign(static_cast<std::size_t>(nodes), 0);
@@ -153,12 +190,13 @@ std::size_t TrafficCounter::add_rows(std::span<const Id> ids,
                                      std::size_t top_k,
                                      std::span<const std::int32_t> source_ranks) {
   if (const auto rank_of = expert_ranks_.single_ranks(); !rank_of.empty()) {
-    const SingleHolders<Id> rows{ids, top_k, source_ranks, rank_of, node_of_rank_, expert_count_};
-    if (rank_stamp_.size() <= 64 && node_stamp_.size() <= 64) {
-      return rows.count(SeenBits{}, SeenBits{}, traffic_);
+    const SingleHolders<Id> rows{ids, top_k, source_ranks, rank_of, node_of_rank_, single_counts_};
+    if (rank_stamp_.size() <= 64) {
+      return rows.count_by_bits(traffic_);
     }
     const std::uint64_t before = std::exchange(stamp_, stamp_ + source_ranks.size());
-    return rows.count(SeenStamps{rank_stamp_, before}, SeenStamps{node_stamp_, before}, traffic_);
+    return rows.count_by_stamps(
+        SeenStamps{rank_stamp_, before}, SeenStamps{node_stamp_, before}, traffic_);
   }
   constexpr Id kNone = static_cast<Id>(-1);
   const bool is_sharded = expert_ranks_.shards() > 1;
@@ -259,7 +297,7 @@ void TrafficCounter::pad_to(std::span<const std::int64_t> slots) {
   const std::size_t ranks = slots.size();
   traffic_.copies = Matrix<std::int64_t>(ranks, ranks);
   traffic_.expert_rows = Matrix<std::int64_t>(ranks, experts_);
-  std::fill(expert_count_.begin(), expert_count_.end(), 0);
+  single_counts_ = {};
   for (std::size_t source = 0; source < ranks; ++source) {
     for (std::size_t expert = 0; expert < experts_; ++expert) {
       // A padded buffer goes to one place; the parts of a cut expert each need it.
@@ -278,8 +316,12 @@ void TrafficCounter::pad_to(std::span<const std::int64_t> slots) {
 
 TrafficMatrix TrafficCounter::take() {
   const std::span<const std::int32_t> single = expert_ranks_.single_ranks();
-  for (std::size_t expert = 0; expert < single.size(); ++expert) {
-    traffic_.expert_rows(static_cast<std::size_t>(single[expert]), expert) += expert_count_[expert];
+  for (std::size_t source = 0; source < single_counts_.rows(); ++source) {
+    for (std::size_t expert = 0; expert < single.size(); ++expert) {
+      const auto rank = static_cast<std::size_t>(single[expert]);
+      traffic_.copies(source, rank) += single_counts_(source, expert);
+      traffic_.expert_rows(rank, expert) += single_counts_(source, expert);
+    }
   }
   if (!has_tokens_) {
     traffic_.unique_rank_tokens = {};

@@ -62,9 +62,9 @@ class TrafficCounter {
   ReplicaCursor replicas_;
   std::size_t experts_;
   std::vector<std::int32_t> node_of_rank_;
-  std::vector<std::int64_t> expert_count_;  // [experts] rows, while every expert has one holder
-  std::vector<std::uint64_t> rank_stamp_;   // [ranks] the last token that went there
-  std::vector<std::uint64_t> node_stamp_;   // [nodes]
+  Matrix<std::int64_t> single_counts_;  // [ranks, experts] pairs, if experts have one holder each
+  std::vector<std::uint64_t> rank_stamp_;  // [ranks] the last token that went there
+  std::vector<std::uint64_t> node_stamp_;  // [nodes]
   std::uint64_t stamp_ = 0;
   bool has_tokens_ = true;
   TrafficMatrix traffic_;

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "sim/exchange/bit_histogram.hpp"
 #include "topologies/topology_file.hpp"
 
 namespace switchyard {
@@ -82,6 +83,25 @@ RC_GTEST_PROP(TrafficCounter, AgreesWithCountingByHand, ()) {
   }
   RC_ASSERT(traffic.copies == copies);
   RC_ASSERT(traffic.unique_rank_tokens == unique);
+}
+
+RC_GTEST_PROP(BitHistogram, CountsEveryBitOfEveryWord, ()) {
+  const auto words = *rc::gen::container<std::vector<std::uint64_t>>(
+      *rc::gen::element<std::size_t>(0, 1, 15, 16, 17, 251, 252, 253, 700),
+      rc::gen::arbitrary<std::uint64_t>());
+  std::vector<std::int64_t> expected(64, 5);
+  std::vector<std::int64_t> counts(64, 5);
+  BitHistogram histogram;
+  for (const std::uint64_t word : words) {
+    histogram.add(word);
+    for (std::size_t bit = 0; bit < 64; ++bit) {
+      expected[bit] += static_cast<std::int64_t>(word >> bit & 1U);
+    }
+  }
+  histogram.take(counts);
+  RC_ASSERT(counts == expected);
+  histogram.take(counts);
+  RC_ASSERT(counts == expected);  // it starts anew
 }
 
 TEST(Exchange, CombineIsTheTransposeOfDispatch) {

@@ -317,10 +317,13 @@ void TrafficCounter::pad_to(std::span<const std::int64_t> slots) {
 TrafficMatrix TrafficCounter::take() {
   const std::span<const std::int32_t> single = expert_ranks_.single_ranks();
   for (std::size_t source = 0; source < single_counts_.rows(); ++source) {
-    for (std::size_t expert = 0; expert < single.size(); ++expert) {
-      const auto rank = static_cast<std::size_t>(single[expert]);
-      traffic_.copies(source, rank) += single_counts_(source, expert);
-      traffic_.expert_rows(rank, expert) += single_counts_(source, expert);
+    const std::span<const std::int64_t> counts = std::as_const(single_counts_).row(source);
+    for (std::size_t expert = 0; expert < counts.size(); ++expert) {
+      if (counts[expert] != 0) {
+        const auto rank = static_cast<std::size_t>(single[expert]);
+        traffic_.copies(source, rank) += counts[expert];
+        traffic_.expert_rows(rank, expert) += counts[expert];
+      }
     }
   }
   if (!has_tokens_) {

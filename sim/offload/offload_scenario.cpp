@@ -6,7 +6,9 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
-#include "core/components/suggestion.hpp"
+#include "core/components/embedded.hpp"
+#include "core/components/schema.hpp"
+#include "core/files/json_file.hpp"
 #include "sim/offload/tier_links.hpp"
 #include "sim/replay/component_section.hpp"
 #include "topologies/topology_file.hpp"
@@ -17,27 +19,14 @@ namespace {
 
 using nlohmann::json;
 
+constexpr const char* kOffloadSchema = "sim/schema/offload.schema.json";
+
 class Loader {
  public:
   Loader(const json& document, Location where)
       : where_(std::move(where)), document_(default_offload_document()) {
-    if (!document.is_object()) {
-      throw InvalidInput("is not an offload scenario: wanted a JSON object", where_);
-    }
-    for (const auto& [key, value] : document.items()) {
-      if (!document_.contains(key)) {
-        std::vector<std::string> known;
-        for (const auto& [name, unused] : document_.items()) {
-          known.push_back(name);
-        }
-        throw InvalidInput(
-            "there is no such section", where_.child(key), suggestion_hint(key, known));
-      }
-    }
-    for (const auto& [key, value] : document.items()) {
-      document_[key] = value;
-    }
-    check_version();
+    check_schema(document, parse_json(embedded_file(kOffloadSchema), {kOffloadSchema, ""}), where_);
+    document_.update(document);
   }
 
   OffloadScenario load(std::shared_ptr<const RoutingData> routing, const Progress& progress) {
@@ -64,15 +53,6 @@ class Loader {
   }
 
  private:
-  void check_version() const {
-    if (document_["format_version"] != 1) {
-      throw InvalidInput(
-          fmt::format("format version {} is not known", document_["format_version"].dump()),
-          at("format_version"),
-          "this program reads version 1");
-    }
-  }
-
   [[nodiscard]] Location at(const std::string& key) const { return where_.child(key); }
 
   // Reads a section with `read` and puts back what it resolved to.
@@ -157,9 +137,6 @@ class Loader {
     const CpuChoice cpu = section("cpu", read_cpu);
     setup.miss = cpu.miss;
     setup.time = expert_time(cpu);
-    if (!document_["seed"].is_number_integer() || document_["seed"] < 0) {
-      throw InvalidInput("wrong type: wanted a whole number from 0", at("seed"));
-    }
     setup.seed = document_["seed"].get<std::uint64_t>();
     const auto layers = static_cast<std::int64_t>(scenario_.stream.layers);
     scenario_.shared_bytes = layers * expert_size(scenario_.model).shared_bytes;

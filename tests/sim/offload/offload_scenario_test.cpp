@@ -78,10 +78,11 @@ TEST(OffloadScenario, RefusesWhatContradictsItself) {
   refuse({{"precision", {{"average_bits", 0.5}}}}, "16 experts cannot have 1, 2 or 3 bits each");
   refuse({{"policy", {{"name", "hobbit"}, {"recency", 1}}}}, "add up to 1.75, not to 1");
   refuse({{"policy", "lrv"}}, "did you mean \"lru\"?");
-  refuse({{"memry", json::object()}}, "there is no such section");
+  refuse({{"memry", json::object()}}, "no such key \"memry\" (did you mean \"memory\"?)");
+  refuse({{"format_version", 2}}, "offload.json#/format_version");
   refuse({{"compute", {{"device", "gb200"}}}}, "names no link to host memory");
   refuse({{"memory", {{"gpus", 17}}}}, "17 GPUs for the 16 experts of a layer");
-  refuse({{"seed", -1}}, "wanted a whole number from 0");
+  refuse({{"seed", -1}}, "offload.json#/seed");
 }
 
 TEST(OffloadScenario, CountsAreNotEnough) {

@@ -121,6 +121,22 @@ ExitCode write_validation(const ParsedOptions& options) {
   return ExitCode::Ok;
 }
 
+/// The document to -o or, with --json, to standard output; else the summary.
+ExitCode hand_over(const ParsedOptions& options,
+                   const std::string& document,
+                   const std::string& summary) {
+  const auto output = options.text("output");
+  if (output) {
+    write_file(*output, document, options.has("force"));
+  }
+  if (options.has("json") && !output) {
+    print_text(document);
+  } else if (!output || *output != "-") {
+    print_text(summary + (output ? fmt::format("\nwritten: {}\n", *output) : ""));
+  }
+  return ExitCode::Ok;
+}
+
 /// Constants of expert GEMMs instead of links. Options that say how an exchange was measured mean
 /// nothing here.
 ExitCode calibrate_gemm_tables(const ParsedOptions& options) {
@@ -147,21 +163,11 @@ ExitCode calibrate_gemm_tables(const ParsedOptions& options) {
     std::ranges::copy(read_gemm_table(file), std::back_inserter(rows));
   }
   const std::vector<GemmCalibration> calibrations = calibrate_gemms(rows);
-  const std::string document = gemm_document(calibrations).dump(2) + "\n";
   std::string summary;
   for (const GemmCalibration& calibration : calibrations) {
     summary += (summary.empty() ? "" : "\n") + gemm_summary(calibration);
   }
-  const auto output = options.text("output");
-  if (output) {
-    write_file(*output, document, options.has("force"));
-  }
-  if (options.has("json") && !output) {
-    print_text(document);
-  } else if (!output || *output != "-") {
-    print_text(summary + (output ? fmt::format("\nwritten: {}\n", *output) : ""));
-  }
-  return ExitCode::Ok;
+  return hand_over(options, gemm_document(calibrations).dump(2) + "\n", summary);
 }
 
 class CalibrateCommand final : public Command {
@@ -239,16 +245,7 @@ class CalibrateCommand final : public Command {
       calibration.entries.push_back(result.entry);
       summary += (summary.empty() ? "" : "\n") + calibration_summary(result);
     }
-    const std::string document = calibration_text(calibration);
-    if (output) {
-      write_file(*output, document, options.has("force"));
-    }
-    if (options.has("json") && !output) {
-      print_text(document);
-    } else if (!output || *output != "-") {
-      print_text(summary + (output ? fmt::format("\nwritten: {}\n", *output) : ""));
-    }
-    return ExitCode::Ok;
+    return hand_over(options, calibration_text(calibration), summary);
   }
 };
 

@@ -35,13 +35,15 @@ struct WorkloadPlace {
   std::size_t rank = 0;
 };
 
-/// | hook            | when                                       | gives |
-/// |-----------------|--------------------------------------------|--------------------------------|
-/// | shape()         | first                                      | sizes | | token_count()   | per
-/// step and rank                          | tokens on that rank            | | gate()          |
-/// once per layer                             | [experts, hidden] weights      | | tokens() | per
-/// step and rank                          | what tokens carry along        | | fill_hidden()   |
-/// per place, layers ascending for given rank | [tokens, hidden] states        |
+// clang-format off
+/// | hook          | when                                                | gives                    |
+/// |---------------|-----------------------------------------------------|--------------------------|
+/// | shape()       | first                                               | sizes                    |
+/// | token_count() | per step and rank                                   | tokens on that rank      |
+/// | gate()        | once per layer                                      | [experts, hidden] weights|
+/// | tokens()      | per step and rank                                   | what tokens carry along  |
+/// | fill_hidden() | per place, layers in ascending order for given rank | [tokens, hidden] states  |
+// clang-format on
 class Workload {
  public:
   Workload() = default;

@@ -209,6 +209,32 @@ void read_device_preset(const std::string& dtype, const Location& where, Compute
 
 }  // namespace
 
+namespace {
+
+GemmRates read_rates(Parameters& compute,
+                     const std::string& prefix,
+                     const std::string& whose,
+                     const GemmRates& defaults) {
+  return {
+      .compute_efficiency = compute.get_number(prefix + "compute_efficiency",
+                                               defaults.compute_efficiency,
+                                               {1e-6, 1},
+                                               "share of the peak that " + whose + " reach"),
+      .memory_efficiency = compute.get_number(prefix + "memory_efficiency",
+                                              defaults.memory_efficiency,
+                                              {1e-6, 1},
+                                              "share of the memory rate that " + whose + " reach"),
+      .launch_overhead = compute.get_duration(prefix + "launch_overhead",
+                                              defaults.launch_overhead,
+                                              "per rank and layer, before " + whose + " start"),
+      .row_tile = compute.get_integer(prefix + "row_tile",
+                                      defaults.row_tile,
+                                      {1, 4096},
+                                      "rows of " + whose + " are computed in whole tiles")};
+}
+
+}  // namespace
+
 ComputeDevice read_device(Parameters& compute, const std::string& dtype) {
   ComputeDevice device;
   device.name = compute.get_text("device", "h100_sxm", "device preset (switchyard list devices)");
@@ -219,35 +245,11 @@ ComputeDevice read_device(Parameters& compute, const std::string& dtype) {
       kRates,
       "what expert GEMMs reach: measured on the device, where its preset knows, or its peak");
   const GemmRates routed = rates == "measured" ? device.routed : GemmRates{};
-  device.routed = {
-      .compute_efficiency = compute.get_number("compute_efficiency",
-                                               routed.compute_efficiency,
-                                               {1e-6, 1},
-                                               "share of the peak that routed experts reach"),
-      .memory_efficiency = compute.get_number("memory_efficiency",
-                                              routed.memory_efficiency,
-                                              {1e-6, 1},
-                                              "share of the memory rate that they reach"),
-      .launch_overhead = compute.get_duration("launch_overhead",
-                                              routed.launch_overhead,
-                                              "per rank and layer, before its experts start"),
-      .row_tile = compute.get_integer(
-          "row_tile", routed.row_tile, {1, 4096}, "rows are computed in whole tiles of so many")};
+  device.routed = read_rates(compute, "", "routed experts", routed);
   // A device that nobody measured takes the same for both.
   const bool is_measured = rates == "measured" && device.shared.compute_efficiency < 1;
   const GemmRates shared = is_measured ? device.shared : device.routed;
-  device.shared = {
-      .compute_efficiency = compute.get_number("shared_compute_efficiency",
-                                               shared.compute_efficiency,
-                                               {1e-6, 1},
-                                               "share that shared experts reach"),
-      .memory_efficiency = compute.get_number("shared_memory_efficiency",
-                                              shared.memory_efficiency,
-                                              {1e-6, 1},
-                                              "share that shared experts reach"),
-      .launch_overhead = compute.get_duration(
-          "shared_launch_overhead", shared.launch_overhead, "before shared experts start"),
-      .row_tile = shared.row_tile};
+  device.shared = read_rates(compute, "shared_", "shared experts", shared);
   device.expert_launch = compute.get_duration(
       "expert_launch", Seconds{0}, "per expert that has rows, as a grouped GEMM avoids");
   compute.finish();

@@ -9,7 +9,6 @@
 #include <nlohmann/json.hpp>
 
 #include "core/components/parameters.hpp"
-#include "sim/model.hpp"
 
 namespace switchyard {
 namespace {
@@ -23,10 +22,10 @@ constexpr double kScale = 0.05;
 /// What the search moves: logarithms of the efficiencies, and microseconds.
 using Point = std::array<double, 3>;
 
-GemmConstants constants_at(const Point& point, std::int64_t tile) {
+GemmRates constants_at(const Point& point, std::int64_t tile) {
   return {.compute_efficiency = std::clamp(std::exp(point[0]), 1e-3, 1.0),
           .memory_efficiency = std::clamp(std::exp(point[1]), 1e-3, 1.0),
-          .launch_s = 1e-6 * std::max(point[2], 0.0),
+          .launch_overhead = Seconds{1e-6 * std::max(point[2], 0.0)},
           .row_tile = tile};
 }
 
@@ -45,12 +44,9 @@ struct Priced {
     std::ranges::copy(row.rows, rows.row(0).begin());
   }
 
-  [[nodiscard]] double seconds(const GemmConstants& constants) const {
+  [[nodiscard]] double seconds(const GemmRates& constants) const {
     ComputeDevice with = device;
-    with.routed = {.compute_efficiency = constants.compute_efficiency,
-                   .memory_efficiency = constants.memory_efficiency,
-                   .launch_overhead = Seconds{constants.launch_s},
-                   .row_tile = constants.row_tile};
+    with.routed = constants;
     return expert_work(with, model, rows).front().total();
   }
 };
@@ -63,9 +59,9 @@ class GemmFit {
     }
   }
 
-  [[nodiscard]] GemmConstants best() const {
+  [[nodiscard]] GemmRates best() const {
     constexpr std::array<Point, 3> kStarts{{{-0.5, -0.2, 20}, {-0.1, -0.5, 5}, {-0.8, -0.1, 50}}};
-    GemmConstants best;
+    GemmRates best;
     double least = std::numeric_limits<double>::infinity();
     for (const std::int64_t tile : kTiles) {
       for (const Point& start : kStarts) {
@@ -81,7 +77,7 @@ class GemmFit {
 
  private:
   [[nodiscard]] double loss_at(const Point& point, std::int64_t tile) const {
-    const GemmConstants constants = constants_at(point, tile);
+    const GemmRates constants = constants_at(point, tile);
     double loss = 0;
     for (std::size_t i = 0; i < priced_.size(); ++i) {
       const double error = std::log(priced_[i].seconds(constants) / measured_[i].seconds) / kScale;
@@ -118,7 +114,7 @@ class GemmFit {
   std::vector<Priced> priced_;
 };
 
-std::vector<Prediction> predictions_of(const Gemms& rows, const GemmConstants& constants) {
+std::vector<Prediction> predictions_of(const Gemms& rows, const GemmRates& constants) {
   std::vector<Prediction> predictions;
   for (const GemmMeasurement& row : rows) {
     predictions.push_back(
@@ -184,7 +180,7 @@ nlohmann::json error_of(const ErrorSummary& summary) {
 
 }  // namespace
 
-double predicted_gemm(const GemmMeasurement& row, const GemmConstants& constants) {
+double predicted_gemm(const GemmMeasurement& row, const GemmRates& constants) {
   return Priced(row).seconds(constants);
 }
 
@@ -207,14 +203,14 @@ std::vector<GemmCalibration> calibrate_gemms(const std::vector<GemmMeasurement>&
 }
 
 std::string gemm_summary(const GemmCalibration& calibration) {
-  const GemmConstants& constants = calibration.constants;
+  const GemmRates& constants = calibration.constants;
   std::string text = fmt::format("expert GEMMs on {}: {}, {} rows\n\n",
                                  calibration.device,
                                  calibration.software,
                                  calibration.rows.size());
   text += fmt::format("  compute_efficiency  {:.2f}\n", constants.compute_efficiency);
   text += fmt::format("  memory_efficiency   {:.2f}\n", constants.memory_efficiency);
-  text += fmt::format("  launch_overhead     {}\n", format_quantity(Seconds{constants.launch_s}));
+  text += fmt::format("  launch_overhead     {}\n", format_quantity(constants.launch_overhead));
   text += fmt::format("  row_tile            {}\n\n", constants.row_tile);
   text += error_line("fitted", calibration.fitted);
   if (calibration.from_the_others.rows > 0) {
@@ -244,13 +240,13 @@ std::string gemm_summary(const GemmCalibration& calibration) {
 nlohmann::json gemm_document(const std::vector<GemmCalibration>& calibrations) {
   nlohmann::json document = nlohmann::json::object();
   for (const GemmCalibration& calibration : calibrations) {
-    const GemmConstants& constants = calibration.constants;
+    const GemmRates& constants = calibration.constants;
     document[calibration.device][calibration.software] = {
         {"compute",
          {{"device", calibration.device},
           {"compute_efficiency", std::round(1e3 * constants.compute_efficiency) / 1e3},
           {"memory_efficiency", std::round(1e3 * constants.memory_efficiency) / 1e3},
-          {"launch_overhead", fmt::format("{:.1f}us", 1e6 * constants.launch_s)},
+          {"launch_overhead", fmt::format("{:.1f}us", 1e6 * constants.launch_overhead.count())},
           {"row_tile", constants.row_tile}}},
         {"error",
          {{"fitted", error_of(calibration.fitted)},

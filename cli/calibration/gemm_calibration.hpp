@@ -2,7 +2,6 @@
 // "compute", fitted so that the simulator's own expert times come near.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -10,21 +9,15 @@
 
 #include "profiler/calibration/accuracy.hpp"
 #include "profiler/measurements/gemm_table.hpp"
+#include "sim/model.hpp"
 
 namespace switchyard {
-
-struct GemmConstants {
-  double compute_efficiency = 1;
-  double memory_efficiency = 1;
-  double launch_s = 0;
-  std::int64_t row_tile = 1;
-};
 
 /// One kernel on one device; errors are those of all its rows.
 struct GemmCalibration {
   std::string device;
   std::string software;
-  GemmConstants constants;
+  GemmRates constants;
   ErrorSummary at_peak;          // of a roofline without constants
   ErrorSummary fitted;           // of `constants`
   ErrorSummary from_the_others;  // each model priced by constants fitted to the other models;
@@ -34,7 +27,7 @@ struct GemmCalibration {
 };
 
 /// Seconds by the simulator (sim/model.hpp, expert_work) on the row's device.
-double predicted_gemm(const GemmMeasurement& row, const GemmConstants& constants);
+double predicted_gemm(const GemmMeasurement& row, const GemmRates& constants);
 
 /// By device and software, in the order of the table. Minimises the sum of Cauchy's rho of
 /// log(predicted / measured) with a scale of 5 %, by pattern search from fixed starting points, for

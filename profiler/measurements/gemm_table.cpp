@@ -60,7 +60,8 @@ GemmMeasurement measurement_of(const TableRow& row) {
                            .seconds = kMicrosecond * (row.number("up_us") + row.number("down_us")),
                            .where = row.where()};
   if (measured.seconds <= 0 || measured.hidden == 0 || measured.expert_hidden == 0) {
-    throw InvalidInput("times and widths must be above 0", row.where());
+    throw InvalidInput(
+        "times and widths must be above 0", row.where(), "leave out layers that were not timed");
   }
   return measured;
 }
@@ -101,7 +102,9 @@ std::vector<GemmMeasurement> read_gemm_table(const std::filesystem::path& path) 
     rows.push_back(measurement_of(TableRow(named, reader.where())));
   }
   if (rows.empty()) {
-    throw InvalidInput("holds no measured GEMMs", {path.string(), ""});
+    throw InvalidInput("holds no measured GEMMs",
+                       {path.string(), ""},
+                       "docs/validation/expert_gemm.py writes such a table on a GPU");
   }
   return rows;
 }

@@ -9,8 +9,6 @@
 #include <numeric>
 #include <utility>
 
-#include "sim/exchange/bit_histogram.hpp"
-
 namespace switchyard {
 namespace {
 
@@ -61,19 +59,10 @@ struct SingleHolders {
   }
 
   /// Both return the first row with an id outside the experts, or the number of rows.
-  std::size_t count_by_bits(TrafficMatrix& traffic) const {
-    struct Bits {
-      std::uint64_t rank;
-      std::uint64_t node;
-    };
-
-    std::vector<Bits> bits;  // [experts]
-    for (const std::int32_t rank : rank_of) {
-      bits.push_back({std::uint64_t{1} << static_cast<unsigned>(rank),
-                      std::uint64_t{1} << static_cast<unsigned>(node_of[rank])});
-    }
-    BitHistogram ranks;
-    BitHistogram nodes;
+  std::size_t count_by_bits(std::span<const PlaceBits> bits,  // [experts]
+                            BitHistogram& ranks,
+                            BitHistogram& nodes,
+                            TrafficMatrix& traffic) const {
     std::size_t row = 0;
     for (bool is_good = true; row < source_ranks.size() && is_good;) {
       const auto source = static_cast<std::size_t>(source_ranks[row]);
@@ -81,7 +70,7 @@ struct SingleHolders {
       std::int64_t pairs = 0;
       // Rows that follow one another and start on the same rank.
       while (is_good && row < source_ranks.size() && source_ranks[row] == source_ranks[first]) {
-        Bits seen{};
+        PlaceBits seen;
         is_good = visit_row(row, pairs, [&](std::size_t expert) {
           seen.rank |= bits[expert].rank;
           seen.node |= bits[expert].node;
@@ -158,8 +147,15 @@ TrafficCounter::TrafficCounter(const ExpertRanks& expert_ranks,
   traffic_.unique_rank_tokens = Matrix<std::int64_t>(ranks, ranks);
   traffic_.unique_node_tokens = Matrix<std::int64_t>(ranks, static_cast<std::size_t>(nodes));
   traffic_.expert_rows = Matrix<std::int64_t>(ranks, experts);
-  if (!expert_ranks.single_ranks().empty()) {
+  if (const auto rank_of = expert_ranks.single_ranks(); !rank_of.empty()) {
     single_counts_ = Matrix<std::int64_t>(ranks, experts);
+    constexpr std::size_t kBits = 64;
+    for (std::size_t expert = 0; expert < rank_of.size() && ranks <= kBits; ++expert) {
+      const auto rank = static_cast<std::size_t>(rank_of[expert]);
+      place_bits_.push_back(
+          {.rank = std::uint64_t{1} << rank,
+           .node = std::uint64_t{1} << static_cast<unsigned>(node_of_rank_[rank])});
+    }
   }
   traffic_.rank_tokens.assign(ranks, 0);
   rank_stamp_.assign(ranks, 0);
@@ -191,8 +187,8 @@ std::size_t TrafficCounter::add_rows(std::span<const Id> ids,
                                      std::span<const std::int32_t> source_ranks) {
   if (const auto rank_of = expert_ranks_.single_ranks(); !rank_of.empty()) {
     const SingleHolders<Id> rows{ids, top_k, source_ranks, rank_of, node_of_rank_, single_counts_};
-    if (rank_stamp_.size() <= 64) {
-      return rows.count_by_bits(traffic_);
+    if (!place_bits_.empty()) {
+      return rows.count_by_bits(place_bits_, ranks_seen_, nodes_seen_, traffic_);
     }
     const std::uint64_t before = std::exchange(stamp_, stamp_ + source_ranks.size());
     return rows.count_by_stamps(

@@ -7,6 +7,7 @@
 
 #include "core/matrix.hpp"
 #include "sim/all_to_all.hpp"
+#include "sim/exchange/bit_histogram.hpp"
 #include "sim/exchange/expert_ranks.hpp"
 #include "topologies/fabric.hpp"
 
@@ -20,6 +21,12 @@ struct TrafficMatrix {
   Matrix<std::int64_t> expert_rows;         // [ranks, experts] rows each rank's copy computes
   std::vector<std::int64_t> rank_tokens;    // [ranks] tokens that start there; empty if unknown
   std::int64_t pairs = 0;                   // (token, choice) pairs counted, each once
+};
+
+/// Where an expert is: one bit of 64 each.
+struct PlaceBits {
+  std::uint64_t rank = 0;
+  std::uint64_t node = 0;
 };
 
 /// Adds tokens to a traffic matrix, chunk by chunk.
@@ -63,6 +70,9 @@ class TrafficCounter {
   std::size_t experts_;
   std::vector<std::int32_t> node_of_rank_;
   Matrix<std::int64_t> single_counts_;  // [ranks, experts] pairs, if experts have one holder each
+  std::vector<PlaceBits> place_bits_;   // [experts]; empty unless distinct places are bits
+  BitHistogram ranks_seen_;
+  BitHistogram nodes_seen_;
   std::vector<std::uint64_t> rank_stamp_;  // [ranks] the last token that went there
   std::vector<std::uint64_t> node_stamp_;  // [nodes]
   std::uint64_t stamp_ = 0;

@@ -98,6 +98,17 @@ class JsonStream {
 
 namespace rapidjson {
 
+/// RapidJSON's hook for the letters between two values.
+template <>
+inline void SkipWhitespace(switchyard::JsonStream& from) {
+  const auto is_white = [](char letter) {
+    return letter == ' ' || letter == '\n' || letter == '\r' || letter == '\t';
+  };
+  while (is_white(from.Peek())) {
+    from.skip(1);
+  }
+}
+
 /// RapidJSON's hook for a quick way through a string up to the next letter that needs a look: it
 /// has one for texts in memory, this one copies from block to block.
 template <>

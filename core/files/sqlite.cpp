@@ -43,7 +43,9 @@ void SqliteDatabase::Close::operator()(sqlite3* database) const {
 SqliteDatabase::SqliteDatabase(const std::filesystem::path& path, Mode mode, Location where)
     : where_(std::move(where)) {
   sqlite3* opened = nullptr;
-  const int flags = mode == Mode::ReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+  // A database belongs to one thread at a time, so its own lock would only cost.
+  const int flags =
+      SQLITE_OPEN_NOMUTEX | (mode == Mode::ReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
   const int code = sqlite3_open_v2(path.c_str(), &opened, flags, nullptr);
   handle_.reset(opened);
   check(code);

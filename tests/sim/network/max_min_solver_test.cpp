@@ -202,6 +202,45 @@ TEST(MaxMinSolver, AnEventMovesFewLinks) {
   EXPECT_LT(static_cast<double>(solver.effort().moves - first) / 1900, 6.0);
 }
 
+TEST(MaxMinSolver, LooksAtLinksWithRoomOnceOnly) {
+  // Sixty-four fast links into one slow one, which alone is ever full.
+  std::vector<double> capacity(65, 10.0);
+  capacity[64] = 1;
+  testing::RouteFlows builder(capacity);
+  for (std::uint32_t source = 0; source < 64; ++source) {
+    builder.add(std::vector<ChainLink>{{source, 1.0}, {64, 1.0}});
+  }
+  const FlowGraph graph = std::move(builder).take();
+  MaxMinSolver solver(graph, {});
+  for (std::uint32_t flow = 0; flow < 64; ++flow) {
+    solver.add(flow, 1);
+  }
+  solver.settle();
+  const std::uint64_t first = solver.effort().levels;
+  for (std::uint32_t flow = 0; flow < 63; ++flow) {
+    solver.remove(flow);
+    solver.settle();
+  }
+  EXPECT_DOUBLE_EQ(solver.rate(63), 1.0);
+  EXPECT_LE(solver.effort().levels - first, 63U);
+}
+
+TEST(MaxMinSolver, ALinkThatFillsUpAfterAllIsSeen) {
+  // Two flows share a slow link until one of them ends: the other then meets a link that had room.
+  testing::RouteFlows builder({4.0, 3.0, 9.0});
+  builder.add(std::vector<ChainLink>{{1, 1.0}, {0, 1.0}});
+  builder.add(std::vector<ChainLink>{{2, 1.0}, {0, 1.0}});
+  const FlowGraph graph = std::move(builder).take();
+  MaxMinSolver solver(graph, {});
+  solver.add(0, 1);
+  solver.add(1, 1);
+  solver.settle();
+  EXPECT_DOUBLE_EQ(solver.rate(0), 2.0);
+  solver.remove(1);
+  solver.settle();
+  EXPECT_DOUBLE_EQ(solver.rate(0), 3.0);
+}
+
 TEST(FlowGraph, SplitsWhatSharesNoLink) {
   testing::RouteFlows builder({1, 2, 3, 4, 5});
   builder.add(std::vector<ChainLink>{{0, 1.0}, {1, 1.0}});

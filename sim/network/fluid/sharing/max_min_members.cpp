@@ -27,13 +27,16 @@ MaxMinSolver::MaxMinSolver(const FlowGraph& graph, const SharingLimits& limits)
       limits_(limits),
       members_(graph),
       clock_(graph.chain_count()),
+      bounds_(graph),
       link_offsets_(graph.link_count() + 1, 0),
       link_chains_(graph.chain_links.size()),
       capacity_(graph.capacity),
       flows_on_link_(graph.link_count(), 0),
+      held_on_link_(graph.link_count(), 0),
       position_(graph.link_count(), kNone),
       level_(graph.link_count(), limits.rate_cap),
       is_dirty_(graph.link_count(), 0),
+      is_resting_(graph.link_count(), 0),
       active_link_(graph.chain_links.size()),
       active_count_(graph.chain_count(), 0),
       first_link_(graph.chain_count(), kNone),
@@ -72,7 +75,10 @@ void MaxMinSolver::add(std::uint32_t flow, double bytes) {
     first_affected_ = std::min({first_affected_, near, far});
   }
   const std::uint32_t slot = members_.insert(flow, holder);
-  clock_.hold(members_.holder(slot), slot, bytes);
+  const std::uint32_t chain_holding = members_.holder(slot);
+  clock_.hold(chain_holding, slot, bytes);
+  bounds_.add(flow, chain_holding);
+  count_held(chain_holding, 1);
   for (const std::size_t side : {0U, 1U}) {
     const std::uint32_t chain = graph_.flow_chains[side][flow];
     mark_links_of(chain);
@@ -90,6 +96,8 @@ void MaxMinSolver::remove(std::uint32_t flow) {
   const std::uint32_t holder = members_.holder(slot);
   first_affected_ = std::min(first_affected_, position_of_chain(holder));
   clock_.let_go(holder, slot);
+  bounds_.remove(flow, holder);
+  count_held(holder, -1);
   members_.erase(slot);
   for (const std::size_t side : {0U, 1U}) {
     const std::uint32_t chain = graph_.flow_chains[side][flow];
@@ -108,6 +116,8 @@ void MaxMinSolver::remove(std::uint32_t flow) {
 
 /// Sets the chain's earliest link in the order.
 void MaxMinSolver::find_first_link(std::uint32_t chain) {
+  const auto held = static_cast<std::int32_t>(members_.held_count(chain));
+  count_held(chain, -held);
   first_link_[chain] = kNone;
   std::uint32_t earliest = kNone;
   for (const std::uint32_t link : active_links_of(chain)) {
@@ -115,6 +125,14 @@ void MaxMinSolver::find_first_link(std::uint32_t chain) {
       earliest = position_[link];
       first_link_[chain] = link;
     }
+  }
+  count_held(chain, held);
+}
+
+/// So many more flows are held at the chain's earliest link.
+void MaxMinSolver::count_held(std::uint32_t chain, std::int32_t flows) {
+  if (first_link_[chain] != kNone) {
+    held_on_link_[first_link_[chain]] += static_cast<std::uint32_t>(flows);
   }
 }
 

@@ -31,6 +31,41 @@ double sum_rates(const double* rate, std::span<const std::uint32_t> chains) {
   return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 
+/// Of the flows of a link, those slower than a level, and the others.
+struct Slower {
+  double load = 0;  // bytes/s
+  double count = 0;
+  double others_share = 0;
+};
+
+void pad_to_lanes(std::vector<double>& values) {
+  values.resize((values.size() + ChainMembers::kBatch - 1) / ChainMembers::kBatch *
+                ChainMembers::kBatch);
+}
+
+/// In fixed lanes, as sum_rates(). Padding has no share and counts as slow.
+Slower slower_than(double level, std::span<const double> rate, std::span<const double> share) {
+  constexpr std::size_t kLanes = ChainMembers::kBatch;
+  std::array<double, kLanes> load{};
+  std::array<double, kLanes> count{};
+  std::array<double, kLanes> others_share{};
+  for (std::size_t k = 0; k < rate.size(); k += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      const bool is_slower = rate[k + lane] < level;
+      load[lane] += is_slower ? share[k + lane] * rate[k + lane] : 0.0;
+      count[lane] += is_slower ? 1.0 : 0.0;
+      others_share[lane] += is_slower ? 0.0 : share[k + lane];
+    }
+  }
+  Slower all;
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    all.load += load[lane];
+    all.count += count[lane];
+    all.others_share += others_share[lane];
+  }
+  return all;
+}
+
 }  // namespace
 
 void MaxMinSolver::settle() {
@@ -53,7 +88,13 @@ void MaxMinSolver::settle() {
         continue;
       }
     }
-    double level = level_of(link);
+    const bool is_idle = is_surely_idle(link);
+    if (is_idle && is_resting_[link] != 0) {
+      unmark(link);
+      ++position;
+      continue;
+    }
+    double level = is_idle ? limits_.rate_cap : level_of(link);
     const double below = position > 0 ? level_[order_[position - 1]] : 0;
     if (level < below * (1 - tolerance_)) {
       const double target = level_from_rates(link);
@@ -69,7 +110,11 @@ void MaxMinSolver::settle() {
       move_later(position, level);
       continue;
     }
-    grant(link, level);
+    if (is_idle) {
+      rest(link);
+    } else {
+      grant(link, level);
+    }
     ++position;
   }
   first_affected_ = kNone;
@@ -86,7 +131,7 @@ double MaxMinSolver::level_of(std::uint32_t link) {
       continue;
     }
     if (first_link_[chain] != link) {
-      left -= share * load_[chain];
+      left -= share * load_of(chain);
       continue;
     }
     foreign_sum_[chain] = sum_rates(rate_.data(), members_.foreign_peers_in_batches(chain));
@@ -97,6 +142,14 @@ double MaxMinSolver::level_of(std::uint32_t link) {
     return std::min(left / held, limits_.rate_cap);
   }
   return left < -kOverloadTolerance * capacity_[link] ? kOverloaded : limits_.rate_cap;
+}
+
+/// The rates of all flows of a chain whose earliest link comes before the link at hand.
+double MaxMinSolver::load_of(std::uint32_t chain) const {
+  if (is_resting_[first_link_[chain]] != 0) {  // holds none of its flows
+    return sum_rates(rate_.data(), members_.foreign_peers_in_batches(chain));
+  }
+  return load_[chain];
 }
 
 /// Runs over all flows of a link at nearly every event, hence without a look at the members.
@@ -120,6 +173,7 @@ void MaxMinSolver::mark_links_of_all(std::span<const std::uint32_t> chains) {
 void MaxMinSolver::grant(std::uint32_t link, double level) {
   const double inverse = 1 / level;
   level_[link] = level;
+  is_resting_[link] = 0;
   unmark(link);
   for (const auto& [chain, share] : chains_of(link)) {
     if (first_link_[chain] != link || members_.size(chain) == 0) {
@@ -140,8 +194,17 @@ void MaxMinSolver::grant(std::uint32_t link, double level) {
     load_[chain] = load;
     if (held > 0) {
       clock_.set_rate(chain, level, inverse);
+      bounds_.set_rate(chain, level, members_);
     }
   }
+}
+
+/// What grant() comes to for a link that is not full and holds no flow: nobody's rate depends on
+/// it, so nothing is summed.
+void MaxMinSolver::rest(std::uint32_t link) {
+  level_[link] = limits_.rate_cap;
+  is_resting_[link] = 1;
+  unmark(link);
 }
 
 /// The level that `link` would grant if the rates of its flows were only otherwise limited as they
@@ -158,26 +221,20 @@ double MaxMinSolver::level_from_rates(std::uint32_t link) {
     }
     scratch_share_.insert(scratch_share_.end(), members_.size(chain), share);
   }
+  pad_to_lanes(scratch_rate_);
+  pad_to_lanes(scratch_share_);
   double level = 0;
   double slower_count = -1;
   for (;;) {
-    double left = capacity_[link];
-    double held = 0;
-    double slower = 0;
-    for (std::size_t k = 0; k < scratch_rate_.size(); ++k) {
-      const bool is_slower = scratch_rate_[k] < level;
-      left -= is_slower ? scratch_share_[k] * scratch_rate_[k] : 0.0;
-      held += is_slower ? 0.0 : scratch_share_[k];
-      slower += is_slower ? 1.0 : 0.0;
-    }
-    if (held == 0) {
+    const Slower found = slower_than(level, scratch_rate_, scratch_share_);
+    if (found.others_share == 0) {
       return limits_.rate_cap;
     }
-    if (slower <= slower_count) {  // "<": rounding, on a rate equal to the level
+    if (found.count <= slower_count) {  // "<": rounding, on a rate equal to the level
       return level;
     }
-    slower_count = slower;
-    level = left / held;
+    slower_count = found.count;
+    level = (capacity_[link] - found.load) / found.others_share;
   }
 }
 
@@ -265,6 +322,9 @@ void MaxMinSolver::hand_over(std::uint32_t slot) {
   members_.change_holder(slot);
   const std::uint32_t to = members_.holder(slot);
   clock_.hold(to, slot, clock_.let_go(from, slot));
+  bounds_.hand_over(members_.flow_of(slot), from, to);
+  count_held(from, -1);
+  count_held(to, 1);
   mark_links_of(from);
   mark_links_of(to);
 }

@@ -23,6 +23,7 @@
 #include "sim/network/fluid/flow_clock.hpp"
 #include "sim/network/fluid/sharing/chain_members.hpp"
 #include "sim/network/fluid/sharing/flow_graph.hpp"
+#include "sim/network/fluid/sharing/load_bounds.hpp"
 #include "sim/network/network.hpp"
 
 namespace switchyard {
@@ -96,8 +97,14 @@ class MaxMinSolver {
     return link == kNone ? kNone : position_[link];
   }
 
+  [[nodiscard]] bool is_surely_idle(std::uint32_t link) const {
+    return held_on_link_[link] == 0 && bounds_.has_room(link, capacity_[link]);
+  }
+
   double level_of(std::uint32_t link);
+  [[nodiscard]] double load_of(std::uint32_t chain) const;
   void grant(std::uint32_t link, double level);
+  void rest(std::uint32_t link);
   [[nodiscard]] double level_from_rates(std::uint32_t link);
   [[nodiscard]] std::uint32_t place_among(double level, std::uint32_t end) const;
   void move_earlier(std::uint32_t from, std::uint32_t to, double level);
@@ -107,6 +114,7 @@ class MaxMinSolver {
   void count_move();
 
   void find_first_link(std::uint32_t chain);
+  void count_held(std::uint32_t chain, std::int32_t flows);
   void activate(std::uint32_t link);
   void deactivate(std::uint32_t link);
   [[nodiscard]] bool is_dominated(std::uint32_t link) const;
@@ -137,17 +145,20 @@ class MaxMinSolver {
   SharingLimits limits_;
   ChainMembers members_;
   FlowClock clock_;
+  LoadBounds bounds_;
 
   std::vector<std::uint32_t> link_offsets_;  // [links + 1] into link_chains_
   std::vector<LinkChain> link_chains_;
   std::vector<double> capacity_;              // [links] after incast
   std::vector<std::uint32_t> flows_on_link_;  // [links], only kept up with an incast curve
+  std::vector<std::uint32_t> held_on_link_;   // [links] flows held by chains first in order there
 
-  std::vector<std::uint32_t> order_;     // active links; levels ascend
-  std::vector<std::uint32_t> position_;  // [links] in order_, kNone = inactive
-  std::vector<double> level_;            // [links] rate it grants; the rate cap if it isn't full
-  std::vector<std::uint32_t> is_dirty_;  // [links] 1 = an input of its equation may have changed
-  std::uint32_t dirty_count_ = 0;        // of the active links
+  std::vector<std::uint32_t> order_;      // active links; levels ascend
+  std::vector<std::uint32_t> position_;   // [links] in order_, kNone = inactive
+  std::vector<double> level_;             // [links] rate it grants; the rate cap if it isn't full
+  std::vector<std::uint32_t> is_dirty_;   // [links] 1 = an input of its equation may have changed
+  std::uint32_t dirty_count_ = 0;         // of the active links
+  std::vector<std::uint8_t> is_resting_;  // [links] 1 = loads of chains first there are not kept up
 
   std::vector<std::uint32_t>
       active_link_;  // [chain_links] of each chain, at the front of its slots

@@ -12,11 +12,20 @@ mkdir -p build
   >build/asan.log 2>&1 || { grep -E 'error|FAILED' build/asan.log | head -n 40; exit 1; }
 export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
 export LSAN_OPTIONS="suppressions=$PWD/.ci/lsan_suppressions.txt:print_suppressions=0"
-for label in unit contract physics import; do
-  # One process a suite of tests: a process a test would start the sanitizers a thousand times.
-  "build/asan/bin/${label}_tests" --gtest_brief=1 >"build/asan-$label.log" 2>&1 || {
-    grep -vE '^\[ +(OK|SKIPPED) ' "build/asan-$label.log" | tail -n 80
-    exit 1
+# One process a share of a program's tests: a process a test would start the sanitizers a thousand times.
+run_share() {
+  local label=$1 share=$2 log=build/asan-$1-$2.log
+  GTEST_TOTAL_SHARDS=$shares GTEST_SHARD_INDEX=$share "build/asan/bin/${label}_tests" --gtest_brief=1 >"$log" 2>&1 || {
+    grep -vE '^\[ +(OK|SKIPPED) ' "$log" | tail -n 80
+    return 1
   }
-  tail -n 3 "build/asan-$label.log"
-done
+  echo "$label, share $((share + 1)) of $shares: $(tail -n 3 "$log" | grep -E '^\[ +PASSED' || echo 'nothing failed')"
+}
+shares=$(nproc)
+export shares
+export -f run_share
+for label in unit contract physics import; do
+  for ((share = 0; share < shares; ++share)); do
+    echo "$label $share"
+  done
+done | xargs -P "$shares" -L 1 bash -c 'run_share "$0" "$1"'

@@ -48,12 +48,10 @@ set_source_files_properties("${CMAKE_SOURCE_DIR}/profiler/calibration/fit.cpp" P
 file(GLOB_RECURSE fluid_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/sim/network/fluid/*.cpp")
 # Small functions that call each other millions of times a second: nobody replaces them at load time.
 set_source_files_properties(${fluid_sources} PROPERTIES COMPILE_OPTIONS -fno-semantic-interposition)
-# No value changes, but a comparison no longer counts as a side effect: loops that choose by one, as
-# those over order keys and exponentials do, become vector code below AVX-512 too.
-set(router_sources ${switchyard_sources})
-list(FILTER router_sources INCLUDE REGEX "^${CMAKE_SOURCE_DIR}/kernels/")
-set_source_files_properties(${router_sources} PROPERTIES
-  COMPILE_OPTIONS $<$<CXX_COMPILER_ID:GNU,Clang>:-fno-trapping-math>)
+# For the kernels' sake. No value changes, but a comparison no longer counts as a side effect: loops that
+# choose by one, as those over order keys and exponentials do, become vector code below AVX-512 too.
+target_compile_options(switchyard PRIVATE
+  $<$<COMPILE_LANG_AND_ID:CXX,GNU,Clang>:-fno-trapping-math>)
 if(SWITCHYARD_HAS_CUDA)
   file(GLOB_RECURSE cuda_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/kernels/*.cu")
   target_sources(switchyard PRIVATE ${cuda_sources})

@@ -41,6 +41,11 @@ class MatrixView {
 
   [[nodiscard]] std::span<T> values() const { return {values_, rows_ * columns_}; }
 
+  /// `count` rows from `first` on.
+  [[nodiscard]] MatrixView part(std::size_t first, std::size_t count) const {
+    return {values_ + first * columns_, count, columns_};
+  }
+
  private:
   T* values_ = nullptr;
   std::size_t rows_ = 0;

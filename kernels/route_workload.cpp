@@ -22,8 +22,7 @@ struct LayerGate {
 
   void project(ProjectionKind kind, MatrixView<const float> hidden, Matrix<float>& logits) const {
     switch (kind) {
-      case ProjectionKind::Fast:
-        packed->project(hidden, logits.view());
+      case ProjectionKind::Fast:  // has been done, see Pipeline::fill_hidden()
         return;
       case ProjectionKind::Ordered:
         project_in_order(hidden, plain.view(), logits.view());
@@ -158,14 +157,20 @@ class Pipeline {
     return tokens;
   }
 
+  /// Fills hidden_ and, for the fast projection, logits_: run by run, while a run is in the caches.
   void fill_hidden(const Tokens& tokens, std::size_t layer) {
+    const LayerGate& gate = gates_[layer];
     for (std::size_t part = 0; part + 1 < tokens.starts.size(); ++part) {
-      const std::size_t first = tokens.starts[part];
+      const std::size_t start = tokens.starts[part];
       request_.workload.fill_hidden(
           {.step = tokens.step, .layer = layer, .rank = tokens.first_rank + part},
-          {hidden_.values().data() + first * shape_.hidden,
-           tokens.starts[part + 1] - first,
-           shape_.hidden});
+          hidden_.view().part(start, tokens.starts[part + 1] - start),
+          [&](std::size_t first, std::size_t count) {
+            if (gate.packed) {
+              gate.packed->project(hidden_.view().part(start + first, count),
+                                   logits_.view().part(start + first, count));
+            }
+          });
     }
   }
 

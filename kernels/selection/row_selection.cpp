@@ -80,7 +80,9 @@ SWITCHYARD_ISA_BODY void rank_candidates(std::int64_t* candidates, std::size_t c
 SWITCHYARD_ISA_BODY void sort_candidates(std::int64_t* candidates,
                                          std::size_t count,
                                          std::size_t top_k) {
-  if (count <= 16) {
+  if (count <= 8) {
+    rank_candidates<8>(candidates, count);
+  } else if (count <= 16) {
     rank_candidates<16>(candidates, count);
   } else if (count <= 32) {
     rank_candidates<32>(candidates, count);

@@ -16,14 +16,14 @@ namespace {
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
-struct RowJob {
+struct TermsJob {
   const float* in;
   float* out;
   std::size_t count;
   float top;  // largest valid value of the row
 };
 
-SWITCHYARD_ISA_BODY void terms_below_top_body(const RowJob& job) {
+SWITCHYARD_ISA_BODY void terms_below_top_body(const TermsJob& job) {
   for (std::size_t at = 0; at < job.count; ++at) {
     const float logit = job.in[at];
     const bool is_valid = logit > kMinusInfinity;
@@ -32,7 +32,7 @@ SWITCHYARD_ISA_BODY void terms_below_top_body(const RowJob& job) {
   }
 }
 
-SWITCHYARD_ISA_BODY void sigmoids_body(const RowJob& job) {
+SWITCHYARD_ISA_BODY void sigmoids_body(const TermsJob& job) {
   for (std::size_t at = 0; at < job.count; ++at) {
     const float score = job.in[at];
     const float probability = sigmoid_reproducible(score == score ? score : 0.0F);
@@ -40,7 +40,7 @@ SWITCHYARD_ISA_BODY void sigmoids_body(const RowJob& job) {
   }
 }
 
-SWITCHYARD_ISA_BODY void divide_body(const RowJob& job) {
+SWITCHYARD_ISA_BODY void divide_body(const TermsJob& job) {
   for (std::size_t at = 0; at < job.count; ++at) {
     job.out[at] = divide_rounded(job.in[at], job.top);
   }
@@ -76,9 +76,9 @@ SWITCHYARD_ISA_BODY void softmax_of_few_body(const ChosenJob& job) {
   }
 }
 
-SWITCHYARD_ISA_VERSIONS(terms_below_top, RowJob)
-SWITCHYARD_ISA_VERSIONS(sigmoids, RowJob)
-SWITCHYARD_ISA_VERSIONS(divide, RowJob)
+SWITCHYARD_ISA_VERSIONS(terms_below_top, TermsJob)
+SWITCHYARD_ISA_VERSIONS(sigmoids, TermsJob)
+SWITCHYARD_ISA_VERSIONS(divide, TermsJob)
 SWITCHYARD_ISA_VERSIONS(softmax_of_few, ChosenJob)
 
 /// A short array on the stack, or a long one on the heap.

@@ -196,28 +196,35 @@ class LatentClusters final : public Workload {
     return tokens;
   }
 
-  void fill_hidden(const WorkloadPlace& place, MatrixView<float> hidden) const override {
+  void fill_hidden(const WorkloadPlace& place,
+                   MatrixView<float> hidden,
+                   const RowsFilled& filled) const override {
     const std::vector<std::size_t> topics = draw_topics(place.step, place.rank);
     const bool is_first = place.layer == 0;
     const double fresh = is_first ? 1.0 : std::sqrt(1 - affinity_ * affinity_);
     RandomStream random(seed_, {Noise, place.step, place.layer, place.rank});
     const std::uint64_t key = random.bits();
-    for_each_token(
-        tokens_,
-        [] { return 0; },
-        [&](std::size_t token, int /*scratch*/) {
-          const auto state = hidden.row(token);
-          if (is_first) {
-            std::fill(state.begin(), state.end(), 0.0F);
-          }
-          advance_token({.state = state.data(),
-                         .centre = centres_.row(topics[token]).data(),
-                         .width = widths_.row(topics[token]).data(),
-                         .hidden = shape_.hidden,
-                         .key = mix_bits(key, token),
-                         .kept = is_first ? 0.0F : static_cast<float>(affinity_),
-                         .fresh = static_cast<float>(fresh)});
-        });
+    const auto advance = [&](std::size_t token, std::span<float> state) {
+      if (is_first) {
+        std::fill(state.begin(), state.end(), 0.0F);
+      }
+      advance_token({.state = state.data(),
+                     .centre = centres_.row(topics[token]).data(),
+                     .width = widths_.row(topics[token]).data(),
+                     .hidden = shape_.hidden,
+                     .key = mix_bits(key, token),
+                     .kept = is_first ? 0.0F : static_cast<float>(affinity_),
+                     .fresh = static_cast<float>(fresh)});
+    };
+    fill_in_runs(
+        hidden,
+        [&](std::size_t first, MatrixView<float> run) {
+          for_each_token(
+              run.rows(),
+              [] { return 0; },
+              [&](std::size_t row, int /*scratch*/) { advance(first + row, run.row(row)); });
+        },
+        filled);
   }
 
  private:

@@ -149,8 +149,16 @@ class Tensors final : public Workload {
     return {};
   }
 
-  void fill_hidden(const WorkloadPlace& place, MatrixView<float> hidden) const override {
-    hidden_->copy_rows(place.layer, first_token(place.rank), hidden);
+  void fill_hidden(const WorkloadPlace& place,
+                   MatrixView<float> hidden,
+                   const RowsFilled& filled) const override {
+    const std::size_t start = first_token(place.rank);
+    fill_in_runs(
+        hidden,
+        [&](std::size_t first, MatrixView<float> run) {
+          hidden_->copy_rows(place.layer, start + first, run);
+        },
+        filled);
   }
 
  private:

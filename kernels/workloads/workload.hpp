@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,9 @@ struct WorkloadTokens {
   std::vector<std::int64_t> sequence_ids;  // [tokens] or empty
   std::vector<std::uint8_t> modality;      // [tokens] 0 = text, 1 = image; or empty
 };
+
+/// Told of rows [first, first + count) as soon as they are filled.
+using RowsFilled = std::function<void(std::size_t first, std::size_t count)>;
 
 /// One source rank at one layer of one step, each counted from 0.
 struct WorkloadPlace {
@@ -59,9 +63,18 @@ class Workload {
   [[nodiscard]] virtual std::string provenance() const = 0;
   [[nodiscard]] virtual Matrix<float> gate(std::size_t layer) const = 0;
   [[nodiscard]] virtual WorkloadTokens tokens(std::size_t step, std::size_t rank) const = 0;
-  /// On entry `hidden` holds what the call for the layer before left (anything at layer 0).
-  virtual void fill_hidden(const WorkloadPlace& place, MatrixView<float> hidden) const = 0;
+  /// On entry `hidden` holds what the call for the layer before left (anything at layer 0). All
+  /// rows are filled in order, in runs that fill_in_runs() chooses.
+  virtual void fill_hidden(const WorkloadPlace& place,
+                           MatrixView<float> hidden,
+                           const RowsFilled& filled) const = 0;
 };
+
+/// Calls `fill` for run after run of the rows, then `filled`: runs are short enough for whoever
+/// reads them then to find them in a cache, and long enough to share out between all cores.
+void fill_in_runs(MatrixView<float> hidden,
+                  const std::function<void(std::size_t first, MatrixView<float> run)>& fill,
+                  const RowsFilled& filled);
 
 extern template class Registry<Workload>;
 

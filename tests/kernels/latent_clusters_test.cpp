@@ -17,7 +17,8 @@ namespace {
 Matrix<float> states(const Workload& workload, std::size_t step, std::size_t layers) {
   Matrix<float> hidden(workload.token_count(0), workload.shape().hidden);
   for (std::size_t layer = 0; layer < layers; ++layer) {
-    workload.fill_hidden({.step = step, .layer = layer, .rank = 0}, hidden.view());
+    workload.fill_hidden(
+        {.step = step, .layer = layer, .rank = 0}, hidden.view(), [](auto, auto) {});
   }
   return hidden;
 }

@@ -213,11 +213,30 @@ TEST_F(OwnTensors, OfTheWrongShapeAreRefused) {
   EXPECT_THROW(make_workload("tensors"), InvalidInput);
 }
 
+TEST(RouteWorkload, HearsOfEveryRowOnceAndInOrder) {
+  const auto workload =
+      make_workload("latent_clusters", {{"hidden", 4096}, {"tokens", 2000}, {"ranks", 1}});
+  Matrix<float> hidden(2000, 4096);
+  std::size_t heard = 0;
+  std::size_t runs = 0;
+  workload->fill_hidden(
+      {.step = 0, .layer = 0, .rank = 0}, hidden.view(), [&](std::size_t first, std::size_t count) {
+        EXPECT_EQ(first, heard);
+        EXPECT_NE(hidden(first + count - 1, 0), 0);
+        heard += count;
+        ++runs;
+      });
+  EXPECT_EQ(heard, 2000U);
+  if (omp_get_max_threads() < 8) {
+    EXPECT_GT(runs, 1U);
+  }
+}
+
 TEST(RouteWorkload, RecordsTheScoresThatARouterMakesForItself) {
   const auto workload = make_workload("latent_clusters", kSmall);
   const WorkloadShape shape = workload->shape();
   Matrix<float> hidden(100, shape.hidden);
-  workload->fill_hidden({.step = 0, .layer = 0, .rank = 0}, hidden.view());
+  workload->fill_hidden({.step = 0, .layer = 0, .rank = 0}, hidden.view(), [](auto, auto) {});
   const auto recorded = [&](const std::string& name, const nlohmann::json& values) {
     const auto router = make_router(name, values);
     return route_workload({.workload = *workload,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <ostream>
 #include <vector>
 
 #include <fmt/format.h>
@@ -23,6 +24,12 @@ struct WindowCase {
   double sigma;
   std::size_t ranks;
 };
+
+/// For GoogleTest, which would print bytes.
+void PrintTo(const WindowCase& window_case, std::ostream* out) {
+  *out << "fabric " << window_case.fabric << ", sigma " << window_case.sigma << ", "
+       << window_case.ranks << " ranks";
+}
 
 Fabric fabric_of(const WindowCase& window_case) {
   if (window_case.fabric == 0) {

@@ -38,14 +38,14 @@ struct Slower {
   double others_share = 0;
 };
 
+constexpr std::size_t kLanes = 4;
+
 void pad_to_lanes(std::vector<double>& values) {
-  values.resize((values.size() + ChainMembers::kBatch - 1) / ChainMembers::kBatch *
-                ChainMembers::kBatch);
+  values.resize((values.size() + kLanes - 1) / kLanes * kLanes);
 }
 
 /// In fixed lanes, as sum_rates(). Padding has no share and counts as slow.
 Slower slower_than(double level, std::span<const double> rate, std::span<const double> share) {
-  constexpr std::size_t kLanes = ChainMembers::kBatch;
   std::array<double, kLanes> load{};
   std::array<double, kLanes> count{};
   std::array<double, kLanes> others_share{};
@@ -73,6 +73,7 @@ void MaxMinSolver::settle() {
     build_order();
   }
   choose_marking();
+  bounds_.review();
   ++effort_.settles;
   tolerance_ = kOrderTolerance;
   moves_left_ = 64 + 16 * static_cast<std::uint32_t>(order_.size());

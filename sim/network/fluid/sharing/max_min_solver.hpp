@@ -97,7 +97,7 @@ class MaxMinSolver {
     return link == kNone ? kNone : position_[link];
   }
 
-  [[nodiscard]] bool is_surely_idle(std::uint32_t link) const {
+  [[nodiscard]] bool is_surely_idle(std::uint32_t link) {
     return held_on_link_[link] == 0 && bounds_.has_room(link, capacity_[link]);
   }
 

@@ -25,10 +25,9 @@ struct WindowCase {
   std::size_t ranks;
 };
 
-/// For GoogleTest, which would print bytes.
-void PrintTo(const WindowCase& window_case, std::ostream* out) {
-  *out << "fabric " << window_case.fabric << ", sigma " << window_case.sigma << ", "
-       << window_case.ranks << " ranks";
+std::ostream& operator<<(std::ostream& out, const WindowCase& window_case) {
+  return out << "fabric " << window_case.fabric << ", sigma " << window_case.sigma << ", "
+             << window_case.ranks << " ranks";
 }
 
 Fabric fabric_of(const WindowCase& window_case) {

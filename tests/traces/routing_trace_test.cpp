@@ -1,5 +1,7 @@
 #include "traces/routing_trace.hpp"
 
+#include <ostream>
+
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -139,6 +141,10 @@ struct BadChunks {
   std::vector<Chunk> chunks;
   const char* words;
 };
+
+std::ostream& operator<<(std::ostream& out, const BadChunks& bad) {
+  return out << bad.why;
+}
 
 class RoutingTraceRefuses : public ::testing::TestWithParam<BadChunks> {};
 

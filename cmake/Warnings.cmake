@@ -14,7 +14,10 @@ if(SWITCHYARD_WERROR)
   target_compile_options(switchyard_warnings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
 endif()
 if(SWITCHYARD_SANITIZE)
+  # Left out: what the address sanitizer or a crash shows anyway, and the checks of every access through a
+  # pointer (null, alignment), which are a quarter of the time to compile.
+  set(left_out null,alignment,object-size,return,returns-nonnull-attribute,vptr)
   target_compile_options(switchyard_warnings INTERFACE
-    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${SWITCHYARD_SANITIZE};-fno-omit-frame-pointer;-fno-sanitize-recover=all>)
+    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${SWITCHYARD_SANITIZE};-fno-sanitize=${left_out};-fno-omit-frame-pointer;-fno-sanitize-recover=all>)
   target_link_options(switchyard_warnings INTERFACE -fsanitize=${SWITCHYARD_SANITIZE})
 endif()

@@ -22,7 +22,8 @@ struct LayerGate {
 
   void project(ProjectionKind kind, MatrixView<const float> hidden, Matrix<float>& logits) const {
     switch (kind) {
-      case ProjectionKind::Fast:  // has been done, see Pipeline::fill_hidden()
+      case ProjectionKind::Fast:
+        packed->project(hidden, logits.view());
         return;
       case ProjectionKind::Ordered:
         project_in_order(hidden, plain.view(), logits.view());
@@ -157,7 +158,13 @@ class Pipeline {
     return tokens;
   }
 
-  /// Fills hidden_ and, for the fast projection, logits_: run by run, while a run is in the caches.
+  /// Whether logits are made while hidden states are filled. Not where they are only recorded: the
+  /// router may make its own, which takes all states.
+  [[nodiscard]] bool projects_run_by_run() const {
+    return request_.projection == ProjectionKind::Fast && request_.router.needs_logits();
+  }
+
+  /// Fills hidden_ and, if projects_run_by_run(), logits_: of each run while it is in the caches.
   void fill_hidden(const Tokens& tokens, std::size_t layer) {
     const LayerGate& gate = gates_[layer];
     for (std::size_t part = 0; part + 1 < tokens.starts.size(); ++part) {
@@ -166,7 +173,7 @@ class Pipeline {
           {.step = tokens.step, .layer = layer, .rank = tokens.first_rank + part},
           hidden_.view().part(start, tokens.starts[part + 1] - start),
           [&](std::size_t first, std::size_t count) {
-            if (gate.packed) {
+            if (projects_run_by_run()) {
               gate.packed->project(hidden_.view().part(start + first, count),
                                    logits_.view().part(start + first, count));
             }
@@ -212,7 +219,7 @@ class Pipeline {
 
   /// Of hidden_: the router's own where it makes them, else the gate projection.
   void make_logits(const LayerGate& gate) {
-    if (!makes_logits()) {
+    if (!makes_logits() || projects_run_by_run()) {
       return;
     }
     if (!request_.router.needs_logits()) {

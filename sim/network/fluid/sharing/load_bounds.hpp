@@ -74,8 +74,8 @@ class LoadBounds {
   void note(std::uint32_t chain, double rate, const ChainMembers& members) {
     const double change = rate - noted_rate_[chain];
     noted_rate_[chain] = rate;
-    flows_followed_ +=
-        reviews_ > 1 ? members.held_count(chain) : 0;  // all begin, which is no event
+    // What the first event notes is no sign of what later ones will.
+    flows_followed_ += reviews_ > 1 ? members.held_count(chain) : 0;
     shift_chain(chain, change * members.held_count(chain));
     for (const std::uint32_t peer : members.held_peers(chain)) {
       shift_chain(peer, change);
@@ -83,8 +83,8 @@ class LoadBounds {
   }
 
   static constexpr std::uint32_t kTrial = 64;  // events
-  static constexpr std::uint64_t kWorth =
-      2;  // flows followed for a link that need not be looked at
+  // Flows followed for each time that a link need not be looked at.
+  static constexpr std::uint64_t kWorth = 2;
 
   const FlowGraph& graph_;
   bool is_kept_ = true;
